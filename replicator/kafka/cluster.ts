@@ -1,0 +1,216 @@
+import type { RegionAlias } from '../topology/model.ts'
+import type { KafkaError } from './errors.ts'
+
+/**
+ * The seam to one Kafka cluster. Two implementations: `KafkaCluster` (real brokers) and the simulated one in
+ * test/simulation; one contract suite runs against both.
+ *
+ * Requests that name several topics or partitions answer each one by itself: a partition's failure is data in the
+ * answer, never an exception for the others. An exception means that the whole request failed; it is a KafkaError.
+ */
+export interface Cluster {
+  readonly alias: RegionAlias
+
+  /** Every topic the principal may describe, internal ones included. Always asks a broker. */
+  listTopics(signal?: AbortSignal): Promise<readonly TopicMetadata[]>
+  /** The named topics, as a broker knows them now. */
+  describeTopics(names: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, TopicLookup>>
+  /** Node ids of the brokers that are up, and the cluster's own id. */
+  describeCluster(signal?: AbortSignal): Promise<ClusterDescription>
+
+  createTopics(topics: readonly NewTopic[], signal?: AbortSignal): Promise<ReadonlyMap<string, Outcome>>
+  /** Raises partition counts. Kafka never lowers them. */
+  growTopics(
+    totals: ReadonlyMap<string, number>,
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<string, Outcome>>
+  describeTopicConfigs(
+    topics: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<string, Result<readonly TopicConfigEntry[]>>>
+  /** IncrementalAlterConfigs (KIP-339): configs that are not named stay as they are. */
+  alterTopicConfigs(
+    changes: ReadonlyMap<string, readonly TopicConfigChange[]>,
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<string, Outcome>>
+
+  listOffsets(queries: readonly OffsetQuery[], signal?: AbortSignal): Promise<readonly OffsetAnswer[]>
+  /** InitProducerId. With a transactional id the epoch is bumped and predecessors are fenced by it. */
+  initProducerId(transactionalId: string | undefined, signal?: AbortSignal): Promise<ProducerIdentity>
+
+  /**
+   * Opens one ordered connection to one broker, for fetching and producing. Requests on a channel are answered in
+   * order. A channel never reconnects: when it breaks, every pending request rejects with a retriable KafkaError
+   * and the owner opens another, to whichever broker leads by then.
+   */
+  openChannel(broker: BrokerId, signal?: AbortSignal): Promise<BrokerChannel>
+
+  /** Lets pending requests end, then closes every connection. Idempotent. */
+  close(): Promise<void>
+  /** Cuts every connection at once. Idempotent. */
+  destroy(): void
+}
+
+declare const brand: unique symbol
+/** A broker's node id. */
+export type BrokerId = number & { readonly [brand]: 'BrokerId' }
+export const brokerId = (value: number): BrokerId => value as BrokerId
+
+export interface TopicMetadata {
+  readonly name: string
+  /** The topic's UUID in canonical text form; `undefined` on brokers before 2.8 / metadata v10. */
+  readonly id: string | undefined
+  readonly internal: boolean
+  /** Ordered by partition number, without holes. */
+  readonly partitions: readonly PartitionMetadata[]
+}
+
+export interface PartitionMetadata {
+  readonly partition: number
+  /** `undefined` while the partition has no leader. */
+  readonly leader: BrokerId | undefined
+  readonly leaderEpoch: number
+  readonly replicas: readonly BrokerId[]
+}
+
+export type TopicLookup =
+  | { readonly kind: 'found'; readonly topic: TopicMetadata }
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'failed'; readonly error: KafkaError }
+
+export interface ClusterDescription {
+  readonly clusterId: string
+  readonly brokers: readonly BrokerId[]
+}
+
+/** The answer about one topic or partition of a larger request. */
+export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: KafkaError }
+export type Outcome = Result<void>
+
+export interface NewTopic {
+  readonly name: string
+  readonly partitions: number
+  readonly replicationFactor: number | 'broker-default'
+  readonly configs: ReadonlyMap<string, string>
+}
+
+/** Where a config's value comes from (KIP-226). */
+export type ConfigSource = 'topic' | 'broker-dynamic' | 'broker-dynamic-default' | 'broker-static' | 'default' | 'unknown'
+
+export interface TopicConfigEntry {
+  readonly name: string
+  /** `undefined` for sensitive values, which brokers withhold. */
+  readonly value: string | undefined
+  readonly source: ConfigSource
+  readonly readOnly: boolean
+  readonly sensitive: boolean
+}
+
+export type TopicConfigChange =
+  | { readonly kind: 'set'; readonly name: string; readonly value: string }
+  | { readonly kind: 'delete'; readonly name: string }
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+export interface OffsetQuery extends TopicPartition {
+  /** `last-stable` is what a read_committed reader may reach; a number asks for the first record at or after that time. */
+  readonly at: 'earliest' | 'latest' | 'last-stable' | { readonly timestampMs: number }
+}
+
+export interface OffsetAnswer extends TopicPartition {
+  readonly result: Result<{ readonly offset: bigint; readonly leaderEpoch: number | undefined }>
+}
+
+export interface ProducerIdentity {
+  readonly producerId: bigint
+  readonly producerEpoch: number
+}
+
+/** One ordered connection to one broker. */
+export interface BrokerChannel {
+  readonly broker: BrokerId
+  /** At most one batch per partition, on partitions led by this broker; acks=all. The bytes stay untouched and owned by the request until it settles. */
+  produce(request: ProduceRequest, signal?: AbortSignal): Promise<ProduceResponse>
+  /** The answer's frame holds the fetched bytes: release it once per reference. */
+  fetch(request: FetchRequest, signal?: AbortSignal): Promise<FetchResponse>
+  /** Lets pending requests end, then closes. Idempotent. */
+  close(): Promise<void>
+  /** Cuts at once; pending requests reject. Idempotent. */
+  destroy(reason?: Error): void
+  /** Settles when the channel can no longer be used; never rejects. */
+  readonly closed: Promise<void>
+}
+
+export interface FetchRequest {
+  /** Without duplicates. Brokers fill answers in this order until `bytesMax`: rotate it. */
+  readonly partitions: readonly FetchPartition[]
+  /** How long the broker may wait for `bytesMin`, in milliseconds. */
+  readonly waitMaxMs: number
+  readonly bytesMin: number
+  /** Soft: the first batch of the first non-empty partition is sent however large it is. */
+  readonly bytesMax: number
+  readonly isolation: 'read_committed' | 'read_uncommitted'
+}
+
+export interface FetchPartition extends TopicPartition {
+  /** Required by brokers that fetch by topic id (v13, Kafka 3.1+). */
+  readonly topicId: string | undefined
+  readonly offset: bigint
+  /** The leader epoch known from metadata, or `undefined` to let any leader answer. */
+  readonly leaderEpoch: number | undefined
+  readonly bytesMax: number
+}
+
+export interface FetchResponse {
+  readonly frame: Lease
+  readonly partitions: readonly FetchedPartition[]
+}
+
+/** Counted references to the memory that an answer was received into. It starts with one reference, the receiver's. */
+export interface Lease {
+  /** Bytes of memory held. */
+  readonly bytes: number
+  retain(): void
+  /** Giving back the last reference lets the memory be overwritten. One release too many throws. */
+  release(): void
+}
+
+export interface FetchedPartition extends TopicPartition {
+  /** `undefined` when the partition answered; its offsets below are only meaningful then. */
+  readonly error: KafkaError | undefined
+  readonly highWatermark: bigint
+  readonly lastStableOffset: bigint
+  readonly logStartOffset: bigint
+  /** Aborted transactions overlapping `records` (read_committed only), ordered by first offset. */
+  readonly aborted: readonly AbortedTransaction[]
+  /** Record batches as stored; may begin before the asked offset and may end inside a batch. */
+  readonly records: Buffer
+}
+
+export interface AbortedTransaction {
+  readonly producerId: bigint
+  readonly firstOffset: bigint
+}
+
+export interface ProduceRequest {
+  readonly batches: readonly ProduceBatch[]
+  /** How long the broker may wait for the in-sync replicas, in milliseconds. */
+  readonly timeoutMs: number
+}
+
+export interface ProduceBatch extends TopicPartition {
+  /** One record batch, base offset 0. */
+  readonly batch: Buffer
+}
+
+export interface ProduceResponse {
+  /** One per batch, in the request's order. */
+  readonly results: readonly ProduceResult[]
+}
+
+export interface ProduceResult extends TopicPartition {
+  readonly result: Result<{ readonly baseOffset: bigint; readonly logAppendTimeMs: number | undefined }>
+}

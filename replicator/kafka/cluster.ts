@@ -20,10 +20,7 @@ export interface Cluster {
 
   createTopics(topics: readonly NewTopic[], signal?: AbortSignal): Promise<ReadonlyMap<string, Outcome>>
   /** Raises partition counts. Kafka never lowers them. */
-  growTopics(
-    totals: ReadonlyMap<string, number>,
-    signal?: AbortSignal,
-  ): Promise<ReadonlyMap<string, Outcome>>
+  growTopics(totals: ReadonlyMap<string, number>, signal?: AbortSignal): Promise<ReadonlyMap<string, Outcome>>
   describeTopicConfigs(
     topics: readonly string[],
     signal?: AbortSignal,
@@ -84,7 +81,9 @@ export interface ClusterDescription {
 }
 
 /** The answer about one topic or partition of a larger request. */
-export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: KafkaError }
+export type Result<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: KafkaError }
 export type Outcome = Result<void>
 
 export interface NewTopic {
@@ -95,7 +94,13 @@ export interface NewTopic {
 }
 
 /** Where a config's value comes from (KIP-226). */
-export type ConfigSource = 'topic' | 'broker-dynamic' | 'broker-dynamic-default' | 'broker-static' | 'default' | 'unknown'
+export type ConfigSource =
+  | 'topic'
+  | 'broker-dynamic'
+  | 'broker-dynamic-default'
+  | 'broker-static'
+  | 'default'
+  | 'unknown'
 
 export interface TopicConfigEntry {
   readonly name: string

@@ -1,0 +1,73 @@
+import type { Lease } from '../cluster.ts'
+
+/** Smallest frame; smaller answers share its size class. */
+const FRAME_BYTES_MIN = 64 * 1024
+
+/**
+ * Receive memory, reused. A frame is leased while anything still points into it; released frames wait in free
+ * lists by size class (powers of two), so that at full speed no memory is allocated or collected at all.
+ *
+ * Pages of a frame that an answer did not reach stay untouched, hence unbacked: the power of two costs address
+ * space, not memory.
+ */
+export class FramePool {
+  readonly #free = new Map<number, Buffer[]>()
+  readonly #idleBytesMax: number
+  #idleBytes = 0
+
+  /** `idleBytesMax`: free frames beyond this many bytes are given back to the engine. */
+  constructor(idleBytesMax = 64 * 1024 * 1024) {
+    this.#idleBytesMax = idleBytesMax
+  }
+
+  /** Bytes of free frames now kept for reuse. */
+  get idleBytes(): number {
+    return this.#idleBytes
+  }
+
+  /** A frame of at least `bytes`, with one reference. */
+  lease(bytes: number): Frame {
+    const size = sizeClass(bytes)
+    const kept = this.#free.get(size)?.pop()
+    if (kept !== undefined) this.#idleBytes -= size
+    return new Frame(kept ?? Buffer.allocUnsafeSlow(size), bytes, (memory) => this.#giveBack(memory))
+  }
+
+  #giveBack(memory: Buffer): void {
+    if (this.#idleBytes + memory.length > this.#idleBytesMax) return
+    const list = this.#free.get(memory.length)
+    if (list === undefined) this.#free.set(memory.length, [memory])
+    else list.push(memory)
+    this.#idleBytes += memory.length
+  }
+}
+
+function sizeClass(bytes: number): number {
+  let size = FRAME_BYTES_MIN
+  while (size < bytes) size *= 2
+  return size
+}
+
+/** One leased piece of receive memory. */
+export class Frame implements Lease {
+  readonly memory: Buffer
+  readonly bytes: number
+  #references = 1
+  readonly #giveBack: (memory: Buffer) => void
+
+  constructor(memory: Buffer, bytes: number, giveBack: (memory: Buffer) => void) {
+    this.memory = memory
+    this.bytes = bytes
+    this.#giveBack = giveBack
+  }
+
+  retain(): void {
+    if (this.#references === 0) throw new Error('A released frame was retained')
+    this.#references++
+  }
+
+  release(): void {
+    if (this.#references === 0) throw new Error('A frame was released more often than it was retained')
+    if (--this.#references === 0) this.#giveBack(this.memory)
+  }
+}

@@ -1,0 +1,95 @@
+import {
+  apiVersionsV3,
+  saslAuthenticateV2,
+  saslHandshakeV1,
+  saslOAuthBearer,
+  saslPlain,
+  saslScramSha,
+} from '@platformatic/kafka'
+import { type ErrorPlace, KafkaError, transportError } from '../errors.ts'
+import type { SaslSettings } from '../settings.ts'
+import type { BrokerConnection } from './broker-connection.ts'
+import { FETCH_API_KEY, FETCH_VERSIONS } from './fetch-codec.ts'
+import { PRODUCE_API_KEY, PRODUCE_VERSIONS } from './produce-codec.ts'
+
+export interface NegotiatedVersions {
+  readonly fetch: number
+  readonly produce: number
+}
+
+/**
+ * Asks a broker which versions of the two hot requests it speaks.
+ * @throws KafkaError `unsupported-version` when there is no common one.
+ */
+export async function negotiateVersions(connection: BrokerConnection): Promise<NegotiatedVersions> {
+  const answer = await apiVersionsV3.api
+    .async(connection.asLibraryConnection(), 'causeway', '1')
+    .catch((cause) => {
+      throw cause instanceof KafkaError
+        ? cause
+        : transportError('unsupported-version', 'The broker refused ApiVersions v3', connection.place, cause)
+    })
+  const pick = (key: number, own: { min: number; max: number }, name: string): number => {
+    const offered = answer.apiKeys.find((api) => api.apiKey === key)
+    const version = Math.min(own.max, offered?.maxVersion ?? -1)
+    if (offered !== undefined && version >= own.min && version >= offered.minVersion) return version
+    const has = offered === undefined ? 'none' : `v${offered.minVersion} to v${offered.maxVersion}`
+    throw transportError(
+      'unsupported-version',
+      `The broker speaks ${name} ${has}; needed is v${own.min} to v${own.max}`,
+      connection.place,
+    )
+  }
+  return {
+    fetch: pick(FETCH_API_KEY, FETCH_VERSIONS, 'Fetch'),
+    produce: pick(PRODUCE_API_KEY, PRODUCE_VERSIONS, 'Produce'),
+  }
+}
+
+const mechanisms = {
+  plain: 'PLAIN',
+  'scram-sha-256': 'SCRAM-SHA-256',
+  'scram-sha-512': 'SCRAM-SHA-512',
+  oauthbearer: 'OAUTHBEARER',
+} as const
+
+/**
+ * Logs in over an open connection, with the wire library's exchanges.
+ * @returns how long the session lasts in milliseconds, or `undefined` when the broker sets no end (KIP-368)
+ * @throws KafkaError `authentication`, which a retry does not mend
+ */
+export async function logIn(connection: BrokerConnection, sasl: SaslSettings): Promise<number | undefined> {
+  const library = connection.asLibraryConnection()
+  const authenticate = saslAuthenticateV2.api
+  try {
+    await saslHandshakeV1.api.async(library, mechanisms[sasl.mechanism])
+    if (sasl.mechanism === 'oauthbearer') {
+      const token = await sasl.token()
+      const answer = await saslOAuthBearer.authenticate(authenticate, library, token.reveal(), {
+        ...sasl.extensions,
+      })
+      return lifetime(answer.sessionLifetimeMs)
+    }
+    const password = sasl.password.reveal()
+    if (sasl.mechanism === 'plain') {
+      const answer = await saslPlain.authenticate(authenticate, library, sasl.username, password)
+      return lifetime(answer.sessionLifetimeMs)
+    }
+    const algorithm = sasl.mechanism === 'scram-sha-256' ? 'SHA-256' : 'SHA-512'
+    const answer = await saslScramSha.authenticate(authenticate, library, algorithm, sasl.username, password)
+    return lifetime(answer.sessionLifetimeMs)
+  } catch (error) {
+    throw loginError(error, sasl, connection.place)
+  }
+}
+
+function lifetime(sessionLifetimeMs: bigint): number | undefined {
+  return sessionLifetimeMs > 0n ? Number(sessionLifetimeMs) : undefined
+}
+
+function loginError(error: unknown, sasl: SaslSettings, place: ErrorPlace): KafkaError {
+  if (error instanceof KafkaError) return error
+  const who = 'username' in sasl ? ` as ${sasl.username}` : ''
+  const message = `The log-in${who} by ${mechanisms[sasl.mechanism]} was refused`
+  return transportError('authentication', message, place, error)
+}

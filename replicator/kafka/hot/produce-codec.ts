@@ -1,0 +1,129 @@
+import type { ProduceBatch, ProduceRequest, ProduceResult } from '../cluster.ts'
+import { type ErrorPlace, protocolError } from '../errors.ts'
+import { ByteBuilder } from './byte-builder.ts'
+import type { ByteCursor } from './byte-cursor.ts'
+
+export const PRODUCE_API_KEY = 0
+/** v9 (Kafka 2.8) is the first flexible one; v12 (4.0, KIP-890) changes only what transactions mean. */
+export const PRODUCE_VERSIONS = { min: 9, max: 11 } as const
+
+/*
+  Produce Request v9..11 => transactional_id acks timeout_ms [topic_data] TAG_BUFFER
+    topic_data => name [partition_data] TAG_BUFFER
+      partition_data => index records(COMPACT_BYTES) TAG_BUFFER
+*/
+
+/** A Produce body as the pieces of one vectored write: batches go out from where they were received. */
+export interface ProduceBody {
+  readonly pieces: readonly Buffer[]
+  readonly bytes: number
+}
+
+/**
+ * Lays out the body of a Produce request.
+ * @throws Error if a partition occurs twice: brokers keep only the last batch, without a word.
+ */
+export function layOutProduce(request: ProduceRequest): ProduceBody {
+  const topics = groupByTopic(request.batches)
+  const pieces: Buffer[] = []
+  // All small pieces live in one buffer; capacity is generous so that it does not move while views point into it.
+  const small = new ByteBuilder(64 + topics.size * 264 + request.batches.length * 16)
+  let pieceStart = 0
+  let batchBytes = 0
+  small
+    .uvarint(0)
+    .int16(-1)
+    .int32(request.timeoutMs)
+    .uvarint(topics.size + 1)
+  for (const [topic, batches] of topics) {
+    small.string(topic).uvarint(batches.length + 1)
+    for (const { partition, batch } of batches) {
+      small.int32(partition).uvarint(batch.length + 1)
+      pieces.push(small.view(pieceStart), batch)
+      pieceStart = small.length
+      batchBytes += batch.length
+      small.noTags()
+    }
+    small.noTags()
+  }
+  small.noTags()
+  pieces.push(small.view(pieceStart))
+  return { pieces, bytes: small.length + batchBytes }
+}
+
+function groupByTopic(batches: readonly ProduceBatch[]): ReadonlyMap<string, readonly ProduceBatch[]> {
+  const topics = new Map<string, ProduceBatch[]>()
+  const seen = new Set<string>()
+  for (const batch of batches) {
+    const key = `${batch.topic}/${batch.partition}`
+    if (seen.has(key)) throw new Error(`Two batches for ${key} in one Produce request`)
+    seen.add(key)
+    const group = topics.get(batch.topic)
+    if (group === undefined) topics.set(batch.topic, [batch])
+    else group.push(batch)
+  }
+  return topics
+}
+
+/*
+  Produce Response v9..11 => [responses] throttle_time_ms TAG_BUFFER
+    responses => name [partition_responses] TAG_BUFFER
+      partition_responses => index error_code base_offset log_append_time_ms log_start_offset
+                             [record_errors: batch_index batch_index_error_message TAG_BUFFER] error_message TAG_BUFFER
+*/
+
+export interface ProduceAnswer {
+  readonly throttleMs: number
+  readonly results: readonly ProduceResult[]
+}
+
+/** Reads the body of a Produce answer, in the order of `batches`. A batch without an answer is an error. */
+export function readProduce(
+  cursor: ByteCursor,
+  batches: readonly ProduceBatch[],
+  place: ErrorPlace,
+): ProduceAnswer {
+  const answered = new Map<string, ProduceResult>()
+  for (let topics = cursor.arrayLength(); topics > 0; topics--) {
+    const topic = cursor.nullableString() ?? ''
+    for (let left = cursor.arrayLength(); left > 0; left--) {
+      const result = readPartition(cursor, topic, place)
+      answered.set(`${topic}/${result.partition}`, result)
+    }
+    cursor.skipTags()
+  }
+  const throttleMs = cursor.int32()
+  const results = batches.map(({ topic, partition }): ProduceResult => {
+    const result = answered.get(`${topic}/${partition}`)
+    return (
+      result ?? {
+        topic,
+        partition,
+        result: { ok: false, error: protocolError(-1, { ...place, topic, partition }) },
+      }
+    )
+  })
+  return { throttleMs, results }
+}
+
+function readPartition(cursor: ByteCursor, topic: string, place: ErrorPlace): ProduceResult {
+  const partition = cursor.int32()
+  const errorCode = cursor.int16()
+  const baseOffset = cursor.int64()
+  const appendTime = cursor.int64()
+  cursor.skip(8)
+  let detail: string | undefined
+  for (let left = cursor.arrayLength(); left > 0; left--) {
+    const index = cursor.int32()
+    detail ??= `record ${index} of the batch: ${cursor.nullableString() ?? 'refused'}`
+    cursor.skipTags()
+  }
+  const message = cursor.nullableString()
+  cursor.skipTags()
+  if (errorCode !== 0) {
+    const error = protocolError(errorCode, { ...place, topic, partition }, message ?? detail)
+    return { topic, partition, result: { ok: false, error } }
+  }
+  const logAppendTimeMs = appendTime < 0n ? undefined : Number(appendTime)
+  return { topic, partition, result: { ok: true, value: { baseOffset, logAppendTimeMs } } }
+}

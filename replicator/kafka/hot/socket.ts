@@ -1,0 +1,92 @@
+import net from 'node:net'
+import tls from 'node:tls'
+import { type ErrorPlace, type KafkaError, transportError } from '../errors.ts'
+import type { TlsSettings } from '../settings.ts'
+
+export interface SocketRequest {
+  readonly host: string
+  readonly port: number
+  readonly tls: TlsSettings | undefined
+  readonly place: ErrorPlace
+}
+
+/** Where a socket puts what it reads. */
+export interface ReadTarget {
+  nextBuffer(): Buffer
+  /** Bytes were read to the buffer given last. */
+  received(bytes: number): void
+}
+
+/**
+ * Opens a socket, encrypted if asked for, that reads straight into the target's buffers.
+ * @throws KafkaError `connection`, `tls` or the signal's reason
+ */
+export async function openSocket(
+  request: SocketRequest,
+  target: ReadTarget,
+  signal: AbortSignal,
+): Promise<net.Socket> {
+  signal.throwIfAborted()
+  const onread = {
+    buffer: () => target.nextBuffer(),
+    callback: (bytes: number) => {
+      target.received(bytes)
+      return true
+    },
+  }
+  const { host, port } = request
+  const socket =
+    request.tls === undefined
+      ? net.connect({ host, port, noDelay: true, keepAlive: true, onread })
+      : tls.connect({ host, port, ...tlsOptions(host, request.tls), onread } as tls.ConnectionOptions)
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const ready = request.tls === undefined ? 'connect' : 'secureConnect'
+  const onAbort = (): void => reject(signal.reason)
+  const onError = (error: Error): void => reject(socketError(request, error))
+  const onClose = (): void =>
+    reject(transportError('connection', 'The broker closed the connection', request.place))
+  socket.once(ready, resolve)
+  socket.once('error', onError)
+  socket.once('close', onClose)
+  signal.addEventListener('abort', onAbort)
+  try {
+    await promise
+    socket.setNoDelay(true)
+    return socket
+  } catch (error) {
+    socket.on('error', () => {})
+    socket.destroy()
+    throw error
+  } finally {
+    socket.off(ready, resolve)
+    socket.off('error', onError)
+    socket.off('close', onClose)
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+function tlsOptions(host: string, settings: TlsSettings): tls.ConnectionOptions {
+  const serverName = settings.serverName ?? (net.isIP(host) === 0 ? host : undefined)
+  return {
+    ...(settings.ca === undefined ? {} : { ca: settings.ca }),
+    ...(settings.certificate === undefined ? {} : { cert: settings.certificate }),
+    ...(settings.key === undefined ? {} : { key: settings.key.reveal() }),
+    ...(settings.passphrase === undefined ? {} : { passphrase: settings.passphrase.reveal() }),
+    ...(serverName === undefined ? {} : { servername: serverName }),
+  }
+}
+
+/** Tells problems of TLS, which a retry does not mend, from those of the network. */
+export function socketError(request: SocketRequest, error: Error): KafkaError {
+  const code = (error as NodeJS.ErrnoException).code ?? ''
+  const ofTls =
+    /^(CERT_|ERR_TLS|ERR_SSL|DEPTH_|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|INVALID_CA|EPROTO)/.test(code)
+  return ofTls
+    ? transportError('tls', `The TLS connection failed with ${code}: ${error.message}`, request.place, error)
+    : transportError(
+        'connection',
+        `The connection failed with ${code || error.message}`,
+        request.place,
+        error,
+      )
+}

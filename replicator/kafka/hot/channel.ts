@@ -170,7 +170,7 @@ class HotChannel implements BrokerChannel {
   #throttle(throttleMs: number): void {
     if (throttleMs <= 0) return
     const waits = this.#clock.sleep(throttleMs, this.#ended.signal).catch(() => {})
-    this.#queue((this.#turn ?? Promise.resolve()).then(() => waits))
+    void this.#queue((this.#turn ?? Promise.resolve()).then(() => waits))
   }
 
   #mustWait(): boolean {

@@ -79,6 +79,13 @@ export interface Objectives {
   readonly rtoMs?: number
 }
 
+/** Who decides that a region is lost: a vote with the witness, a person, or nobody. */
+export type FailoverMode = 'automatic' | 'manual' | 'off'
+
+export interface Failover {
+  readonly mode: FailoverMode
+}
+
 /** A complete, checked topology. Only `resolveTopology` makes one. */
 export interface Topology {
   readonly name: string
@@ -86,4 +93,5 @@ export interface Topology {
   readonly regions: readonly Region[]
   readonly flows: readonly Flow[]
   readonly objectives: Objectives
+  readonly failover: Failover
 }

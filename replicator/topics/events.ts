@@ -1,0 +1,59 @@
+import type { TopicConfigChange } from '../kafka/cluster.ts'
+import type { FlowId } from '../topology/model.ts'
+import type { TopicProblem } from './topic-pair.ts'
+
+/** What topic sync tells those who log and count. Each is announced when it happens, not in every round. */
+export type TopicEvent = { readonly flow: FlowId } & TopicEventBody
+
+export type TopicEventBody =
+  | {
+      readonly kind: 'target-topic-created'
+      readonly topic: string
+      readonly targetTopic: string
+      readonly partitions: number
+    }
+  | {
+      readonly kind: 'target-topic-grown'
+      readonly topic: string
+      readonly targetTopic: string
+      readonly from: number
+      readonly to: number
+    }
+  /** Records keep their partition number, so this works; but keys hash differently for producers on the target. */
+  | {
+      readonly kind: 'target-topic-wider'
+      readonly topic: string
+      readonly targetTopic: string
+      readonly sourcePartitions: number
+      readonly targetPartitions: number
+    }
+  /** Deleted on the source. The copy stays. */
+  | { readonly kind: 'source-topic-gone'; readonly topic: string; readonly targetTopic: string }
+  | { readonly kind: 'problem-appeared'; readonly problem: TopicProblem }
+  | { readonly kind: 'problem-cleared'; readonly problem: TopicProblem }
+  | {
+      readonly kind: 'configs-changed'
+      readonly topic: string
+      readonly targetTopic: string
+      readonly changes: readonly TopicConfigChange[]
+    }
+  /** The copy goes on with the configs it has; tried again at each config interval. */
+  | {
+      readonly kind: 'configs-refused'
+      readonly topic: string
+      readonly targetTopic: string
+      readonly reason: string
+      readonly wayOut: string
+    }
+  /** The source topic sets configs that the target's version does not have. */
+  | {
+      readonly kind: 'configs-unknown'
+      readonly topic: string
+      readonly targetTopic: string
+      readonly names: readonly string[]
+    }
+  /** A whole look at the topics or configs failed; it is done again after its interval. */
+  | { readonly kind: 'look-failed'; readonly what: 'topics' | 'configs'; readonly reason: string }
+  | { readonly kind: 'look-recovered'; readonly what: 'topics' | 'configs' }
+
+export type AnnounceTopicEvent = (event: TopicEvent) => void

@@ -1,0 +1,134 @@
+import type { Clock } from '../clock/clock.ts'
+import type { Cluster } from '../kafka/cluster.ts'
+import { KafkaError } from '../kafka/errors.ts'
+import type { Flow } from '../topology/model.ts'
+import { ConfigFollower } from './config-sync.ts'
+import { Discovery, type DiscoveryContext } from './discovery.ts'
+import type { AnnounceTopicEvent, TopicEventBody } from './events.ts'
+import { configExclusion } from './plan-configs.ts'
+import type { DiscoveryRound, TopicRules } from './topic-pair.ts'
+
+export interface TopicSyncOptions {
+  readonly flow: Pick<Flow, 'id' | 'source' | 'target' | 'replicationFactor' | 'configSync'>
+  readonly rules: TopicRules
+  readonly source: Cluster
+  readonly target: Cluster
+  readonly clock: Clock
+  readonly announce: AnnounceTopicEvent
+  /** Pause between two looks at the topics, in milliseconds; 2000 by default. */
+  readonly discoveryIntervalMs?: number
+  /** Pause between two looks at the configs, in milliseconds; 30 000 by default. */
+  readonly configIntervalMs?: number
+  /** Ids of the source topics as progress knows them, by source topic; one that differs now was re-created. */
+  readonly knownIds?: ReadonlyMap<string, string>
+}
+
+export interface TopicSync {
+  /**
+   * Looks at both clusters until the signal aborts, then returns. Calls `onRound` after every look, also after a
+   * failed one, and waits for it before the next.
+   * @throws what `onRound` throws, and programming errors; never because a cluster refuses or is away.
+   */
+  run(onRound: (round: DiscoveryRound) => void | Promise<void>, signal: AbortSignal): Promise<void>
+}
+
+/**
+ * Topic discovery, creation, growth and config sync of one flow.
+ *
+ * A topic that appears on the source is known after at most one interval, and reported once its target topic has
+ * leaders. Paused topics are created and kept in step like all others.
+ */
+export function createTopicSync(options: TopicSyncOptions): TopicSync {
+  return {
+    async run(onRound, signal) {
+      const stop = new AbortController()
+      const both = AbortSignal.any([signal, stop.signal])
+      const latest: { round: DiscoveryRound } = { round: nothingYet }
+      const loops = [
+        discover(options, latest, onRound, both),
+        ...(options.flow.configSync.mode === 'follow' ? [followConfigs(options, latest, both)] : []),
+      ]
+      // A loop that fails takes the other one with it; its own error is the one that is thrown.
+      for (const loop of loops) loop.catch((error) => stop.abort(error))
+      const outcomes = await Promise.allSettled(loops)
+      if (signal.aborted) return
+      for (const outcome of outcomes) if (outcome.status === 'rejected') throw stop.signal.reason
+    },
+  }
+}
+
+const nothingYet: DiscoveryRound = { completed: 0, pairs: [], problems: [], trouble: undefined }
+const discoveryIntervalDefaultMs = 2000
+const configIntervalDefaultMs = 30_000
+/** Until the first round has ended, in milliseconds. */
+const firstRoundPollMs = 100
+
+async function discover(
+  options: TopicSyncOptions,
+  latest: { round: DiscoveryRound },
+  onRound: (round: DiscoveryRound) => void | Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const discovery = new Discovery(contextOf(options))
+  while (true) {
+    const failure = await looked(options, 'topics', latest.round.trouble, signal, async () => {
+      const findings = await discovery.round(signal)
+      latest.round = { completed: latest.round.completed + 1, ...findings, trouble: undefined }
+    })
+    if (failure !== undefined) latest.round = { ...latest.round, trouble: failure }
+    await onRound(latest.round)
+    await options.clock.sleep(options.discoveryIntervalMs ?? discoveryIntervalDefaultMs, signal)
+  }
+}
+
+async function followConfigs(
+  options: TopicSyncOptions,
+  latest: { readonly round: DiscoveryRound },
+  signal: AbortSignal,
+): Promise<void> {
+  const follower = new ConfigFollower(contextOf(options))
+  let trouble: string | undefined
+  while (latest.round.completed === 0) await options.clock.sleep(firstRoundPollMs, signal)
+  while (true) {
+    trouble = await looked(options, 'configs', trouble, signal, () =>
+      follower.pass(latest.round.pairs, signal),
+    )
+    await options.clock.sleep(options.configIntervalMs ?? configIntervalDefaultMs, signal)
+  }
+}
+
+/** Runs one look; says why it failed, or `undefined`. Failing and recovering are announced once each. */
+async function looked(
+  options: TopicSyncOptions,
+  what: 'topics' | 'configs',
+  earlier: string | undefined,
+  signal: AbortSignal,
+  look: () => Promise<void>,
+): Promise<string | undefined> {
+  try {
+    await look()
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!(error instanceof KafkaError)) throw error
+    const reason = error.message
+    if (earlier !== reason) options.announce({ flow: options.flow.id, kind: 'look-failed', what, reason })
+    return reason
+  }
+  if (earlier !== undefined) options.announce({ flow: options.flow.id, kind: 'look-recovered', what })
+  return undefined
+}
+
+function contextOf(options: TopicSyncOptions): DiscoveryContext {
+  const { flow, rules, source, target, clock, knownIds } = options
+  const { exclude, defaultsFrom } = flow.configSync
+  return {
+    flow,
+    rules,
+    source,
+    target,
+    clock,
+    knownIds: knownIds ?? new Map(),
+    configRules: { excluded: configExclusion(exclude), defaultsFrom },
+    announce: (event: TopicEventBody) => options.announce({ flow: flow.id, ...event }),
+  }
+}

@@ -102,6 +102,10 @@ export interface ProducerFields {
 /** The fields of a producer that is not idempotent. */
 export const noProducer: ProducerFields = { producerId: -1n, producerEpoch: -1, baseSequence: -1 }
 
+/** The sequence after `count` records: after 2^31 - 1 comes 0. Without idempotence (-1) there is none. */
+export const sequenceAfter = (sequence: number, count: number): number =>
+  sequence < 0 ? sequence : (sequence + count) % 0x8000_0000
+
 const idScratch = new BigInt64Array(1)
 const idHalves = new DataView(idScratch.buffer)
 const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1

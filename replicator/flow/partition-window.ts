@@ -8,6 +8,8 @@ import { PARTITION_IN_FLIGHT_MAX } from './flow-limits.ts'
 export interface Outgoing {
   readonly batch: Buffer
   readonly records: number
+  /** Source offset of its first record. */
+  readonly sourceBase: SourceOffset
   /** Where the source partition goes on once this batch, and what was skipped right behind it, is acknowledged. */
   readonly sourceNext: SourceOffset
   /** Largest timestamp in the batch, in milliseconds since the epoch. */
@@ -186,6 +188,10 @@ export class PartitionWindow {
     this.#requireSettled()
     this.#producer = producer
     this.#nextSequence = 0
+    this.#resend()
+  }
+
+  #resend(): void {
     for (const entry of this.#entries) {
       entry.state = 'queued'
       entry.sequence = undefined
@@ -194,25 +200,25 @@ export class PartitionWindow {
     this.#queuedFrom = 0
   }
 
-  /** Replaces the head by other batches with the same records (a re-encoded or split form), under fresh sequences. */
-  replaceHead(replacements: readonly Outgoing[], producer: ProducerIdentity): void {
+  /**
+   * Replaces the head, which the target has refused for good, by other batches with the same records: a
+   * re-encoded or split form. Sequence numbers go on from the head's, which the refusal has not used up.
+   */
+  replaceHead(replacements: readonly Outgoing[]): void {
     this.#requireSettled()
     const head = this.#entries.shift()
     if (head === undefined) throw new Error('There is no batch to replace')
-    this.#bytes -= head.outgoing.batch.length
     const last = replacements.length - 1
-    this.#entries.unshift(
-      ...replacements.map((outgoing, index) => ({
-        outgoing,
-        sourceNext: index === last ? head.sourceNext : outgoing.sourceNext,
-        state: 'queued' as EntryState,
-        sequence: undefined,
-        targetNext: undefined,
-      })),
-    )
+    const entries = replacements.map((outgoing, index): Entry => {
+      const sourceNext = index === last ? head.sourceNext : outgoing.sourceNext
+      return { outgoing, sourceNext, state: 'queued', sequence: undefined, targetNext: undefined }
+    })
+    this.#entries.unshift(...entries)
+    this.#bytes -= head.outgoing.batch.length
     for (const { batch } of replacements) this.#bytes += batch.length
+    this.#nextSequence = head.sequence ?? this.#nextSequence
     head.outgoing.lease.release()
-    this.restart(producer)
+    this.#resend()
   }
 
   /** Gives everything up and releases its memory. In-flight batches must have settled. */

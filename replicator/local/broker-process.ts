@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { BrokerHost } from './broker-host.ts'
 import { explainFileError, LocalError } from './local-error.ts'
 import { startScript } from './watchdog.ts'
 
@@ -19,8 +20,10 @@ export interface BrokerStart {
   readonly id: number
   /** The cluster's folder: holds the broker's settings, data and process id. */
   readonly folder: string
+  /** Where it runs. */
+  readonly host: BrokerHost
   /** Java and its arguments. */
-  readonly command: readonly [string, ...string[]]
+  readonly command: readonly string[]
   /** What the JVM itself prints (a crash, for one); appended to. */
   readonly outputFile: string
 }
@@ -39,6 +42,7 @@ export function brokerJvmArguments(
       ? [`-Xmx${heapMb}m`, '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
       : [`-Xms${heapMb}m`, `-Xmx${heapMb}m`, '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20']),
     '-Djava.awt.headless=true',
+    '-XX:-UsePerfData',
     ...(classArchive === undefined ? [] : ['-Xshare:auto', `-XX:SharedArchiveFile=${classArchive}`]),
   ]
 }
@@ -53,8 +57,9 @@ export async function startBrokerProcess(start: BrokerStart): Promise<BrokerProc
     throw explainFileError(error, start.folder)
   })
   try {
-    const args = ['-c', startScript, 'causeway-broker', start.folder, String(start.id), ...start.command]
-    const child = spawn('/bin/sh', args, {
+    const shell = [...start.host.prefix, '/bin/sh', '-c', startScript, 'causeway-broker']
+    const [program = '', ...args] = [...shell, start.folder, String(start.id), ...start.command]
+    const child = spawn(program, args, {
       stdio: ['ignore', output.fd, output.fd],
       detached: true,
       cwd: start.folder,
@@ -64,7 +69,7 @@ export async function startBrokerProcess(start: BrokerStart): Promise<BrokerProc
       child.once('error', reject)
     })
     child.unref()
-    return own(child)
+    return own(child, (pid, name) => start.host.signal(start.id, pid, name))
   } catch (error) {
     throw new LocalError('java-missing', `Broker ${start.id} could not be started.`, 'Is /bin/sh there?', {
       cause: error,
@@ -74,7 +79,7 @@ export async function startBrokerProcess(start: BrokerStart): Promise<BrokerProc
   }
 }
 
-function own(child: ChildProcess): BrokerProcess {
+function own(child: ChildProcess, send: (pid: number, name: NodeJS.Signals) => void): BrokerProcess {
   const pid = child.pid
   if (pid === undefined) throw new Error('a spawned process has an id')
   const isRunning = () => child.exitCode === null && child.signalCode === null
@@ -82,7 +87,7 @@ function own(child: ChildProcess): BrokerProcess {
     pid,
     isRunning,
     signal(name) {
-      if (isRunning()) process.kill(pid, name)
+      if (isRunning()) send(pid, name)
     },
     async exited() {
       // The child does not keep this process alive, hence no waiting on its event alone.

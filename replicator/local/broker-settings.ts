@@ -17,7 +17,11 @@ export interface ClusterPlan {
   /** By broker id, from 1 without holes. */
   readonly ports: ReadonlyMap<number, BrokerPorts>
   /** Listeners, log-in and authorizer of a secure cluster; absent for PLAINTEXT. */
-  readonly secureSettings?: (id: number, ports: BrokerPorts, controller: boolean) => Record<string, string>
+  readonly secureSettings?: (
+    ports: BrokerPorts,
+    controller: boolean,
+    listenHost: string,
+  ) => Record<string, string>
   /** The caller's own settings; they win. */
   readonly brokerConfig: Readonly<Record<string, string>>
   /** Address that brokers listen on: 127.0.0.1, or 0.0.0.0 inside a container. */
@@ -66,7 +70,7 @@ export function brokerSettings(plan: ClusterPlan, id: number, dataFolder: string
     'log.cleaner.dedupe.buffer.size': String(16 * 1024 * 1024),
     ...(plan.secureSettings === undefined
       ? plainListeners(plan, ports, controller)
-      : plan.secureSettings(id, ports, controller)),
+      : plan.secureSettings(ports, controller, plan.listenHost)),
     ...plan.brokerConfig,
   }
 }
@@ -84,9 +88,9 @@ function plainListeners(plan: ClusterPlan, ports: BrokerPorts, controller: boole
 
 /** A Java properties file. Backslashes and line ends inside values are escaped. */
 export function propertiesText(settings: Readonly<Record<string, string>>): string {
-  const escape = (value: string) => value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
+  const escaped = (value: string) => value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
   return `${Object.entries(settings)
-    .map(([name, value]) => `${name}=${escape(value)}`)
+    .map(([name, value]) => `${name}=${escaped(value)}`)
     .join('\n')}\n`
 }
 

@@ -40,6 +40,8 @@ export async function ensureClassArchive(
       {
         alias: 'class-archive',
         installation: plan.installation,
+        // A secure broker loads what a plain one does, and more.
+        secure: true,
         folder: scratch,
         logFolder: scratch,
         extraJvmArguments: [`-XX:ArchiveClassesAtExit=${draft}`],

@@ -20,3 +20,16 @@ export function defaultCacheFolder(env: NodeJS.ProcessEnv = process.env): string
   const base = env.XDG_CACHE_HOME
   return join(base === undefined || base === '' ? join(homedir(), '.cache') : base, 'causeway')
 }
+
+/** Brokers from the image `apache/kafka`, for machines with Docker and without Java. */
+export interface DockerInstallation {
+  readonly kind: 'docker'
+  readonly dockerPath: string
+  /** Such as `apache/kafka:4.3.1`. */
+  readonly image: string
+  readonly version: string
+  readonly bootstrapCheckpoint: string
+}
+
+/** Where brokers come from. */
+export type BrokerSource = KafkaInstallation | DockerInstallation

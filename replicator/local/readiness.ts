@@ -48,7 +48,7 @@ export async function withConnection<T>(
  * Repeats `step` until it succeeds.
  * @throws what `check` throws, the signal's reason, or an Error naming `what` with the last failure as its cause.
  */
-export async function untilWorks<T>(what: string, limits: ProbeLimits, step: () => Promise<T>): Promise<T> {
+async function untilWorks<T>(what: string, limits: ProbeLimits, step: () => Promise<T>): Promise<T> {
   for (;;) {
     limits.signal.throwIfAborted()
     await limits.check()
@@ -89,6 +89,21 @@ export async function waitUntilUsable(
   ])
 }
 
+/** Resolves once the broker answers on `port` and the metadata it gives lists itself. */
+export async function waitUntilListed(
+  id: number,
+  port: number,
+  options: ConnectionOptions,
+  limits: ProbeLimits,
+): Promise<void> {
+  await untilWorks(`Reaching broker ${id}`, limits, () =>
+    withConnection(port, options, async (connection) => {
+      const metadata = await metadataV12.api.async(connection, [], false, false)
+      if (!metadata.brokers.some(({ nodeId }) => nodeId === id)) throw new Error('it is not registered yet')
+    }),
+  )
+}
+
 async function produceOneRecord(
   topic: string,
   port: number,
@@ -98,6 +113,9 @@ async function produceOneRecord(
   await untilWorks('Creating a topic', limits, () =>
     withConnection(port, options, async (connection) => {
       const wanted = { name: topic, numPartitions: 1, replicationFactor: -1, assignments: [], configs: [] }
+      // A try that timed out may have made it after all.
+      const made = await metadataV12.api.async(connection, [topic], false, false).catch(() => undefined)
+      if (made?.topics[0]?.errorCode === 0) return
       await createTopicsV7.api.async(connection, [wanted], 5000, false)
     }),
   )
@@ -122,7 +140,7 @@ async function produceOneRecord(
     })
   })
   await withConnection(port, options, async (connection) => {
-    await deleteTopicsV6.api.async(connection, [{ name: topic, topicId: undefined }], 5000)
+    await deleteTopicsV6.api.async(connection, [{ name: topic }], 5000)
   })
 }
 

@@ -121,7 +121,10 @@ export interface TopicPartition {
 }
 
 export interface OffsetQuery extends TopicPartition {
-  /** `last-stable` is what a read_committed reader may reach; a number asks for the first record at or after that time. */
+  /**
+   * `last-stable` is what a read_committed reader may reach; a time asks for the first record at or after it, or for
+   * the log's end where there is none.
+   */
   readonly at: 'earliest' | 'latest' | 'last-stable' | { readonly timestampMs: number }
 }
 

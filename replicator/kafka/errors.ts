@@ -3,13 +3,18 @@ import { describeProtocolError } from './protocol-errors.ts'
 
 /**
  * Problems that no broker answered with.
- * `connection`: no connection, or it broke; `timeout`: no answer in time; `authentication`: the log-in failed;
- * `tls`: the encrypted channel failed; `unsupported-version`: no common version of a request;
- * `malformed`: the answer cannot be understood; `closed`: this side was closed; `aborted`: the caller gave up.
+ * `connection`: no connection, or it broke; `hangup`: the other side cut the connection before it answered anything;
+ * `dns`: the host has no address; `timeout`: no answer in time; `token`: no token to log in with;
+ * `authentication`: the log-in failed; `tls`: the encrypted channel failed; `unsupported-version`: no common version
+ * of a request; `malformed`: the answer cannot be understood; `closed`: this side was closed; `aborted`: the caller
+ * gave up.
  */
 export type TransportErrorKind =
   | 'connection'
+  | 'hangup'
+  | 'dns'
   | 'timeout'
+  | 'token'
   | 'authentication'
   | 'tls'
   | 'unsupported-version'
@@ -102,6 +107,21 @@ const transport: Readonly<
     retriable: true,
     refreshMetadata: true,
     wayOut: 'Check that the broker is up and reachable from here, at the host and port it advertises.',
+  },
+  hangup: {
+    retriable: true,
+    refreshMetadata: true,
+    wayOut: 'If it stays, this port expects TLS or a log-in that is not configured, or does not speak TLS.',
+  },
+  dns: {
+    retriable: true,
+    refreshMetadata: true,
+    wayOut: 'Check the host name and the name server.',
+  },
+  token: {
+    retriable: true,
+    refreshMetadata: false,
+    wayOut: 'Check the identity and permissions with which this process asks for its token.',
   },
   timeout: {
     retriable: true,

@@ -1,0 +1,176 @@
+import {
+  type Connection,
+  createPartitionsV1,
+  createPartitionsV2,
+  createPartitionsV3,
+  createTopicsV4,
+  createTopicsV5,
+  createTopicsV6,
+  createTopicsV7,
+  describeConfigsV2,
+  describeConfigsV3,
+  describeConfigsV4,
+  findCoordinatorV2,
+  findCoordinatorV3,
+  findCoordinatorV4,
+  findCoordinatorV5,
+  findCoordinatorV6,
+  incrementalAlterConfigsV0,
+  incrementalAlterConfigsV1,
+  initProducerIdV3,
+  initProducerIdV4,
+  initProducerIdV5,
+  listOffsetsV5,
+  listOffsetsV6,
+  listOffsetsV7,
+  listOffsetsV8,
+  listOffsetsV9,
+  metadataV9,
+  metadataV10,
+  metadataV11,
+  metadataV12,
+} from '@platformatic/kafka'
+
+/** One request of the protocol in every version that we can write. */
+export interface VersionedApi<Request, Response> {
+  readonly name: string
+  readonly key: number
+  /** Newest first. */
+  readonly versions: readonly ApiVersion<Request, Response>[]
+}
+
+export interface ApiVersion<Request, Response> {
+  readonly version: number
+  send(connection: Connection, request: Request): Promise<Response>
+}
+
+/** Inclusive. */
+export interface VersionRange {
+  readonly min: number
+  readonly max: number
+}
+
+export type VersionChoice<Request, Response> =
+  | { readonly kind: 'chosen'; readonly api: ApiVersion<Request, Response> }
+  | { readonly kind: 'none'; readonly reason: string }
+
+/**
+ * The newest version that both sides have.
+ * @param offered what the broker said in ApiVersions; `undefined` when it does not know the request at all
+ */
+export function chooseVersion<Request, Response>(
+  api: VersionedApi<Request, Response>,
+  offered: VersionRange | undefined,
+): VersionChoice<Request, Response> {
+  if (offered === undefined) return { kind: 'none', reason: `the broker does not know ${api.name}` }
+  const chosen = api.versions.find(({ version }) => version >= offered.min && version <= offered.max)
+  if (chosen) return { kind: 'chosen', api: chosen }
+  const ours = api.versions.map(({ version }) => version)
+  return {
+    kind: 'none',
+    reason: `the broker speaks ${api.name} ${offered.min} to ${offered.max}, Causeway ${Math.min(...ours)} to ${Math.max(...ours)}`,
+  }
+}
+
+type Send<Request, Response> = (connection: Connection, request: Request) => Promise<Response>
+
+/** @param sends by version */
+function versioned<Request, Response>(
+  name: string,
+  key: number,
+  sends: Readonly<Record<number, Send<Request, Response>>>,
+): VersionedApi<Request, Response> {
+  const versions = Object.entries(sends).map(([version, send]) => ({ version: Number(version), send }))
+  return { name, key, versions: versions.sort((a, b) => b.version - a.version) }
+}
+
+/** Names of topics; `null` asks for all, an empty list for none (brokers only). Never creates topics. */
+export const metadataApi = versioned<{ topics: string[] | null }, metadataV12.MetadataResponse>(
+  'Metadata',
+  3,
+  {
+    9: (connection, { topics }) => metadataV9.api.async(connection, topics, false),
+    10: (connection, { topics }) => metadataV10.api.async(connection, topics, false),
+    11: (connection, { topics }) => metadataV11.api.async(connection, topics, false),
+    12: (connection, { topics }) => metadataV12.api.async(connection, topics, false),
+  },
+)
+
+/** `timeoutMs` is how long the controller may wait for the topics to be known. */
+export const createTopicsApi = versioned<
+  { topics: createTopicsV7.CreateTopicsRequestTopic[]; timeoutMs: number },
+  createTopicsV7.CreateTopicsResponse
+>('CreateTopics', 19, {
+  4: (connection, { topics, timeoutMs }) => createTopicsV4.api.async(connection, topics, timeoutMs, false),
+  5: (connection, { topics, timeoutMs }) => createTopicsV5.api.async(connection, topics, timeoutMs, false),
+  6: (connection, { topics, timeoutMs }) => createTopicsV6.api.async(connection, topics, timeoutMs, false),
+  7: (connection, { topics, timeoutMs }) => createTopicsV7.api.async(connection, topics, timeoutMs, false),
+})
+
+export const createPartitionsApi = versioned<
+  { topics: createPartitionsV3.CreatePartitionsRequestTopic[]; timeoutMs: number },
+  createPartitionsV3.CreatePartitionsResponse
+>('CreatePartitions', 37, {
+  1: (connection, { topics, timeoutMs }) =>
+    createPartitionsV1.api.async(connection, topics, timeoutMs, false),
+  2: (connection, { topics, timeoutMs }) =>
+    createPartitionsV2.api.async(connection, topics, timeoutMs, false),
+  3: (connection, { topics, timeoutMs }) =>
+    createPartitionsV3.api.async(connection, topics, timeoutMs, false),
+})
+
+export const describeConfigsApi = versioned<
+  describeConfigsV4.DescribeConfigsRequestResource[],
+  describeConfigsV4.DescribeConfigsResponse
+>('DescribeConfigs', 32, {
+  2: (connection, resources) => describeConfigsV2.api.async(connection, resources),
+  3: (connection, resources) => describeConfigsV3.api.async(connection, resources),
+  4: (connection, resources) => describeConfigsV4.api.async(connection, resources),
+})
+
+export const incrementalAlterConfigsApi = versioned<
+  incrementalAlterConfigsV1.IncrementalAlterConfigsRequestResource[],
+  incrementalAlterConfigsV1.IncrementalAlterConfigsResponse
+>('IncrementalAlterConfigs', 44, {
+  0: (connection, resources) => incrementalAlterConfigsV0.api.async(connection, resources, false),
+  1: (connection, resources) => incrementalAlterConfigsV1.api.async(connection, resources, false),
+})
+
+/** -1: we are a client, not a replica. */
+const client = -1
+
+/** Isolation level 1 is read_committed: `latest` is then the last stable offset. */
+export const listOffsetsApi = versioned<
+  { isolation: 0 | 1; topics: listOffsetsV9.ListOffsetsRequestTopic[] },
+  listOffsetsV9.ListOffsetsResponse
+>('ListOffsets', 2, {
+  5: (connection, { isolation, topics }) => listOffsetsV5.api.async(connection, client, isolation, topics),
+  6: (connection, { isolation, topics }) => listOffsetsV6.api.async(connection, client, isolation, topics),
+  7: (connection, { isolation, topics }) => listOffsetsV7.api.async(connection, client, isolation, topics),
+  8: (connection, { isolation, topics }) => listOffsetsV8.api.async(connection, client, isolation, topics),
+  9: (connection, { isolation, topics }) => listOffsetsV9.api.async(connection, client, isolation, topics),
+})
+
+export const initProducerIdApi = versioned<
+  { transactionalId: string | null; transactionTimeoutMs: number },
+  initProducerIdV5.InitProducerIdResponse
+>('InitProducerId', 22, {
+  3: (connection, { transactionalId, transactionTimeoutMs }) =>
+    initProducerIdV3.api.async(connection, transactionalId, transactionTimeoutMs, -1n, -1),
+  4: (connection, { transactionalId, transactionTimeoutMs }) =>
+    initProducerIdV4.api.async(connection, transactionalId, transactionTimeoutMs, -1n, -1),
+  5: (connection, { transactionalId, transactionTimeoutMs }) =>
+    initProducerIdV5.api.async(connection, transactionalId, transactionTimeoutMs, -1n, -1),
+})
+
+/** Key type 1 is a transactional id. */
+export const findCoordinatorApi = versioned<
+  { keyType: number; key: string },
+  findCoordinatorV6.FindCoordinatorResponse
+>('FindCoordinator', 10, {
+  2: (connection, { keyType, key }) => findCoordinatorV2.api.async(connection, keyType, [key]),
+  3: (connection, { keyType, key }) => findCoordinatorV3.api.async(connection, keyType, [key]),
+  4: (connection, { keyType, key }) => findCoordinatorV4.api.async(connection, keyType, [key]),
+  5: (connection, { keyType, key }) => findCoordinatorV5.api.async(connection, keyType, [key]),
+  6: (connection, { keyType, key }) => findCoordinatorV6.api.async(connection, keyType, [key]),
+})

@@ -1,0 +1,183 @@
+import type { Clock } from '../clock/clock.ts'
+import type { Random } from '../clock/random.ts'
+import type { RegionAlias } from '../topology/model.ts'
+import { linkSignals } from './abortable.ts'
+import { type BrokerAddress, parseBrokerAddress } from './broker-address.ts'
+import { BrokerDirectory } from './broker-directory.ts'
+import type { BrokerChannel, BrokerId, Cluster, NewTopic, OffsetQuery, TopicConfigChange } from './cluster.ts'
+import { ControlConnections, closedError } from './control-connections.ts'
+import { KafkaError } from './errors.ts'
+import { openHotChannel } from './hot/channel.ts'
+import { FramePool } from './hot/frame-pool.ts'
+import { describeCluster, describeTopics, listTopics } from './metadata.ts'
+import { listOffsets } from './offset-listing.ts'
+import { initProducerId } from './producer-ids.ts'
+import { Requests } from './requests.ts'
+import { retryPolicy } from './retrying.ts'
+import type { ConnectionSettings } from './settings.ts'
+import { createTopics, growTopics } from './topic-admin.ts'
+import { alterTopicConfigs, describeTopicConfigs } from './topic-configs.ts'
+
+/** Where a channel leads to. */
+export interface ChannelRequest {
+  readonly cluster: RegionAlias
+  readonly broker: BrokerId
+  readonly host: string
+  readonly port: number
+  readonly settings: ConnectionSettings
+}
+
+export type OpenChannel = (request: ChannelRequest, signal?: AbortSignal) => Promise<BrokerChannel>
+
+export interface KafkaClusterOptions {
+  readonly alias: RegionAlias
+  readonly settings: ConnectionSettings
+  readonly clock: Clock
+  readonly random: Random
+  /** Memory that the cluster's channels receive into. Default: a pool of its own. */
+  readonly frames?: FramePool
+  /** For each call on the control plane, its retries included, in milliseconds. Default 60 000. */
+  readonly deadlineMs?: number
+  /** Default: {@link openHotChannel}. */
+  readonly openChannel?: OpenChannel
+}
+
+/**
+ * A real cluster. Connects when it is first asked for something. Calls are retried by error code with jittered
+ * backoff until their deadline; wrong credentials and certificates fail at once.
+ * @throws KafkaError when a bootstrap address cannot be read
+ */
+export function createKafkaCluster(options: KafkaClusterOptions): Cluster {
+  return new KafkaCluster(options)
+}
+
+class KafkaCluster implements Cluster {
+  readonly alias: RegionAlias
+  readonly #settings: ConnectionSettings
+  readonly #requests: Requests
+  readonly #connections: ControlConnections
+  readonly #open: OpenChannel
+  readonly #channels = new Set<BrokerChannel>()
+  readonly #calls = new Set<Promise<unknown>>()
+  readonly #lifetime = new AbortController()
+  #closing: Promise<void> | undefined
+
+  constructor(options: KafkaClusterOptions) {
+    const { alias, settings, clock, random, frames = new FramePool() } = options
+    this.alias = alias
+    this.#settings = settings
+    this.#connections = new ControlConnections({ cluster: alias, settings, clock })
+    this.#requests = new Requests({
+      cluster: alias,
+      bootstrap: settings.bootstrap.map((text) => readAddress(alias, text)),
+      connections: this.#connections,
+      directory: new BrokerDirectory(alias),
+      retry: retryPolicy(clock, random, options.deadlineMs),
+    })
+    this.#open =
+      options.openChannel ??
+      ((request, signal) => openHotChannel({ ...request, clock, pool: frames }, signal))
+  }
+
+  listTopics(signal?: AbortSignal) {
+    return this.#call(signal, (inner) => listTopics(this.#requests, inner))
+  }
+
+  describeTopics(names: readonly string[], signal?: AbortSignal) {
+    return this.#call(signal, (inner) => describeTopics(this.#requests, names, inner))
+  }
+
+  describeCluster(signal?: AbortSignal) {
+    return this.#call(signal, (inner) => describeCluster(this.#requests, inner))
+  }
+
+  createTopics(topics: readonly NewTopic[], signal?: AbortSignal) {
+    return this.#call(signal, (inner) => createTopics(this.#requests, topics, inner))
+  }
+
+  growTopics(totals: ReadonlyMap<string, number>, signal?: AbortSignal) {
+    return this.#call(signal, (inner) => growTopics(this.#requests, totals, inner))
+  }
+
+  describeTopicConfigs(topics: readonly string[], signal?: AbortSignal) {
+    return this.#call(signal, (inner) => describeTopicConfigs(this.#requests, topics, inner))
+  }
+
+  alterTopicConfigs(changes: ReadonlyMap<string, readonly TopicConfigChange[]>, signal?: AbortSignal) {
+    return this.#call(signal, (inner) => alterTopicConfigs(this.#requests, changes, inner))
+  }
+
+  listOffsets(queries: readonly OffsetQuery[], signal?: AbortSignal) {
+    return this.#call(signal, (inner) => listOffsets(this.#requests, queries, inner))
+  }
+
+  initProducerId(transactionalId: string | undefined, signal?: AbortSignal) {
+    return this.#call(signal, (inner) => initProducerId(this.#requests, transactionalId, inner))
+  }
+
+  openChannel(broker: BrokerId, signal?: AbortSignal): Promise<BrokerChannel> {
+    return this.#call(signal, async (inner) => {
+      // A broker that was restarted may listen elsewhere, and something else may listen where it was.
+      await this.#requests.refresh(inner)
+      const { host, port } = await this.#requests.addressOf(broker, inner)
+      const request = { cluster: this.alias, broker, host, port, settings: this.#settings }
+      const channel = await this.#open(request, inner)
+      if (this.#lifetime.signal.aborted) {
+        channel.destroy(closedError(this.alias))
+        throw closedError(this.alias)
+      }
+      this.#channels.add(channel)
+      void channel.closed.then(() => this.#channels.delete(channel))
+      return channel
+    })
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#drain()
+    return this.#closing
+  }
+
+  destroy(): void {
+    this.#closing ??= Promise.resolve()
+    const reason = closedError(this.alias)
+    this.#lifetime.abort(reason)
+    for (const channel of this.#channels) channel.destroy(reason)
+    this.#channels.clear()
+    this.#connections.destroy()
+  }
+
+  async #drain(): Promise<void> {
+    // Calls that are under way may still open channels; they are closed with the others.
+    await Promise.allSettled(this.#calls)
+    await Promise.allSettled([...this.#channels].map((channel) => channel.close()))
+    this.destroy()
+  }
+
+  async #call<T>(signal: AbortSignal | undefined, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    if (this.#closing !== undefined) throw closedError(this.alias)
+    const link = linkSignals(signal, this.#lifetime.signal)
+    const call = run(link.signal)
+    this.#calls.add(call)
+    try {
+      return await call
+    } finally {
+      this.#calls.delete(call)
+      link.release()
+    }
+  }
+}
+
+function readAddress(cluster: RegionAlias, text: string): BrokerAddress {
+  const parsed = parseBrokerAddress(text)
+  if (parsed.ok) return parsed.address
+  throw new KafkaError({
+    cluster,
+    during: 'reading bootstrap addresses',
+    code: undefined,
+    kind: 'connection',
+    summary: parsed.reason,
+    retriable: false,
+    refreshMetadata: false,
+    wayOut: 'Correct the bootstrap address.',
+  })
+}

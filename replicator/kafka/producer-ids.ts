@@ -1,0 +1,47 @@
+import { findCoordinatorApi, initProducerIdApi } from './api-versions.ts'
+import type { BrokerAddress } from './broker-address.ts'
+import type { ProducerIdentity } from './cluster.ts'
+import { protocolError, transportError } from './errors.ts'
+import type { Requests } from './requests.ts'
+import { retrying } from './retrying.ts'
+
+/** The Java producer's default `transaction.timeout.ms`. */
+const transactionTimeoutMs = 60_000
+const transactionKey = 1
+
+/** InitProducerId, of any broker, or of the transaction's coordinator where there is a transactional id. */
+export async function initProducerId(
+  requests: Requests,
+  transactionalId: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<ProducerIdentity> {
+  const place = { cluster: requests.cluster, during: 'InitProducerId' }
+  return await retrying(requests.retry, place, signal, async (inner) => {
+    const request = { transactionalId: transactionalId ?? null, transactionTimeoutMs }
+    const answer =
+      transactionalId === undefined
+        ? await requests.toAny(initProducerIdApi, request, inner)
+        : await requests.toAddress(
+            await coordinatorOf(requests, transactionalId, inner),
+            initProducerIdApi,
+            request,
+            inner,
+          )
+    if (answer.errorCode !== 0) throw protocolError(answer.errorCode, place)
+    return { producerId: answer.producerId, producerEpoch: answer.producerEpoch }
+  })
+}
+
+async function coordinatorOf(
+  requests: Requests,
+  transactionalId: string,
+  signal: AbortSignal,
+): Promise<BrokerAddress> {
+  const place = { cluster: requests.cluster, during: 'FindCoordinator' }
+  const request = { keyType: transactionKey, key: transactionalId }
+  const { coordinators } = await requests.toAny(findCoordinatorApi, request, signal)
+  const [coordinator] = coordinators
+  if (coordinator === undefined) throw transportError('malformed', 'the answer names no coordinator', place)
+  if (coordinator.errorCode !== 0) throw protocolError(coordinator.errorCode, place, coordinator.errorMessage)
+  return { host: coordinator.host, port: coordinator.port }
+}

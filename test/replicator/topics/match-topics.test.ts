@@ -72,7 +72,12 @@ describe('matchTopics', () => {
 
   test("takes neither Kafka's internal topics nor copies that would go back where they came from", () => {
     const { matches } = match(
-      [topic('__consumer_offsets'), topic('eu-west.users'), topic('a')],
+      [
+        topic('__consumer_offsets'),
+        { ...topic('hidden'), internal: true },
+        topic('eu-west.users'),
+        topic('a'),
+      ],
       rulesFor([everything]),
     )
     assert.deepEqual(

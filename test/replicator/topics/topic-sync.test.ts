@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { transportError } from '../../../replicator/kafka/errors.ts'
 import type { TopicEvent } from '../../../replicator/topics/events.ts'
 import type { DiscoveryRound } from '../../../replicator/topics/topic-pair.ts'
 import { topicRules } from '../../../replicator/topics/topic-rules.ts'
@@ -59,9 +60,12 @@ async function playing(
     ...variation.options,
   })
   const running = sync.run((round) => void rounds.push(round), stop.signal)
+  const failed = running.catch((error) => error)
   try {
     await clock.advance(0)
     await body(setting)
+    const failure = await Promise.race([failed, undefined])
+    if (failure !== undefined) throw failure
   } finally {
     stop.abort(new Error('test over'))
     await running
@@ -233,6 +237,40 @@ describe('topic sync', () => {
         )
       },
     ))
+
+  test('a creation request that gets no answer stops the topics it named, and only until the next round', () =>
+    playing(
+      ({ source, target }) => {
+        source.add('a', 1)
+        source.add('b', 1)
+        target.add('us-east.b', 1)
+        const createTopics = target.createTopics.bind(target)
+        target.createTopics = async () => {
+          target.createTopics = createTopics
+          throw transportError('timeout', 'no answer', { cluster: target.alias })
+        }
+      },
+      async ({ clock, last }) => {
+        assert.deepEqual(pairNames(last()), ['us-east.b'])
+        assert.match(last().problems[0]?.reason ?? '', /"us-east.a" on eu-west could not be created: timeout/)
+        assert.equal(last().trouble, undefined)
+        await clock.advance(2000)
+        assert.deepEqual(pairNames(last()), ['us-east.a', 'us-east.b'])
+      },
+    ))
+
+  test('a mistake in the program ends the run instead of being retried', async () => {
+    const broken = playing(
+      ({ source, target }) => {
+        source.add('a', 1)
+        target.createTopics = async () => {
+          throw new TypeError('a mistake')
+        }
+      },
+      async ({ clock }) => clock.advance(1),
+    )
+    await assert.rejects(broken, /a mistake/)
+  })
 
   test('another process creating the topic first is fine', () =>
     playing(

@@ -1,0 +1,70 @@
+/** What the benchmark does with a cluster besides copying: topics made, watched and removed. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Admin, Kafka, logLevel } from 'kafkajs'
+
+/** One of the two clusters, as the benchmark sees it. */
+export class BenchCluster {
+  readonly bootstrap: string
+  readonly kafka: Kafka
+  readonly #admin: Admin
+
+  private constructor(bootstrap: string) {
+    this.bootstrap = bootstrap
+    this.kafka = new Kafka({ brokers: [bootstrap], clientId: 'bench', logLevel: logLevel.NOTHING })
+    this.#admin = this.kafka.admin({ retry: { retries: 3, initialRetryTime: 50 } })
+  }
+
+  /** @throws Error if the cluster does not answer */
+  static async connect(bootstrap: string): Promise<BenchCluster> {
+    const cluster = new BenchCluster(bootstrap)
+    await cluster.#admin.connect()
+    return cluster
+  }
+
+  /** Creates a topic of replication factor 1 and waits for its leaders. */
+  async createTopic(topic: string, partitions: number): Promise<void> {
+    await this.#admin.createTopics({
+      topics: [{ topic, numPartitions: partitions, replicationFactor: 1 }],
+      waitForLeaders: true,
+    })
+  }
+
+  /** True if the cluster lists it; its leaders may not be there yet. */
+  async hasTopic(topic: string): Promise<boolean> {
+    return (await this.#admin.listTopics()).includes(topic)
+  }
+
+  /**
+   * Records in a topic, by its end offsets; undefined while it cannot be read, as before it exists or has leaders.
+   * Assumes logs that start at 0.
+   */
+  async countRecords(topic: string): Promise<number | undefined> {
+    try {
+      const offsets = await this.#admin.fetchTopicOffsets(topic)
+      return offsets.reduce((sum, of) => sum + Number(of.high), 0)
+    } catch {
+      return undefined
+    }
+  }
+
+  /**
+   * Deletes every topic but the cluster's own and those to keep, and waits until they are gone.
+   *
+   * @throws Error if some are still there after a minute
+   */
+  async deleteTopics(keep: readonly string[], signal: AbortSignal): Promise<void> {
+    for (let tries = 0; tries < 120; tries++) {
+      const topics = (await this.#admin.listTopics()).filter(
+        (name) => !name.startsWith('__') && !keep.includes(name),
+      )
+      if (topics.length === 0) return
+      if (tries % 20 === 0) await this.#admin.deleteTopics({ topics }).catch(() => {})
+      await delay(500, undefined, { signal })
+    }
+    throw new Error(`topics of ${this.bootstrap} were not deleted within a minute`)
+  }
+
+  async close(): Promise<void> {
+    await this.#admin.disconnect()
+  }
+}

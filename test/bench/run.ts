@@ -1,0 +1,135 @@
+/** `npm run bench`: see `--help`. */
+import { mkdtemp, readFile, rm, statfs, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { installKafka } from '../../replicator/local/installation.ts'
+import { startClusters } from './clusters.ts'
+import { describeMachine } from './machine.ts'
+import { type BenchOptions, parseOptions, usage } from './options.ts'
+import { plot } from './plot.ts'
+import { renderReport } from './report.ts'
+import { type BenchReport, ratiosOf, type SystemName } from './results.ts'
+import { runSession } from './session.ts'
+import { causeway } from './systems/causeway.ts'
+import { mirrorMaker2AsShipped, mirrorMaker2Tuned } from './systems/mirrormaker2.ts'
+import { redpandaConnect } from './systems/redpanda-connect.ts'
+import type { System } from './systems/system.ts'
+import { oneWayDelayMs, planWorkloads } from './workloads/workload.ts'
+
+const say = (line: string) => process.stderr.write(`${line}\n`)
+
+async function main(): Promise<number> {
+  const options = parseOptions(process.argv.slice(2))
+  if (!options) {
+    process.stdout.write(usage)
+    return 0
+  }
+  if (options.plotFrom) {
+    await writePlot(options, JSON.parse(await readFile(options.plotFrom, 'utf8')) as BenchReport)
+    return 0
+  }
+  const report = await measure(options, stopOnSignals())
+  process.stdout.write(renderReport(report))
+  if (options.jsonFile) await writeFile(options.jsonFile, `${JSON.stringify(report, undefined, 2)}\n`)
+  await writePlot(options, report)
+  return report.failures.length > 0 ? 1 : 0
+}
+
+async function measure(options: BenchOptions, signal: AbortSignal): Promise<BenchReport> {
+  const installation = await installKafka({ onProgress: say }, signal)
+  const java = { javaPath: installation.javaPath, classPath: installation.classpath }
+  const known: System[] = [
+    causeway(),
+    mirrorMaker2AsShipped(java),
+    mirrorMaker2Tuned(java),
+    redpandaConnect(process.env.PATH ?? ''),
+  ]
+  const asked = known.filter((system) => options.systems.includes(system.name))
+  const notFound: Partial<Record<SystemName, string>> = {}
+  for (const system of asked) {
+    const missing = system.missing()
+    if (missing === undefined) continue
+    notFound[system.name] = missing
+    say(`${system.name}: not found, left out (${missing})`)
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'causeway-bench-'))
+  try {
+    await checkDisk(folder, options.quick ? 3e9 : 10e9)
+    say('starting two clusters')
+    const clusters = await startClusters(
+      { installation, folder: join(folder, 'clusters'), oneWayDelayMs },
+      signal,
+    )
+    try {
+      const systems = asked.filter((system) => notFound[system.name] === undefined)
+      const workloads = planWorkloads(options.quick).filter((workload) =>
+        options.workloads.includes(workload.name),
+      )
+      const outcome = await runSession(
+        { options, systems, clusters, installation, folder, say },
+        workloads,
+        signal,
+      )
+      return {
+        machine: await describeMachine({
+          javaPath: installation.javaPath,
+          kafkaVersion: installation.version,
+          date: new Date(),
+        }),
+        settings: {
+          quick: options.quick,
+          rounds: options.rounds,
+          producerBatchBytes: options.producerBatchBytes,
+          roundTripMs: 2 * oneWayDelayMs,
+        },
+        notFound,
+        ...outcome,
+        ratios: ratiosOf(outcome.results),
+      }
+    } finally {
+      await clusters.stop()
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function checkDisk(folder: string, bytesMin: number): Promise<void> {
+  const disk = await statfs(folder)
+  const free = disk.bavail * disk.bsize
+  if (free >= bytesMin) return
+  const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1)
+  throw new Error(
+    `${tmpdir()} has ${gigabytes(free)} GB free, the benchmark needs ${gigabytes(bytesMin)} GB: set TMPDIR to a larger disk`,
+  )
+}
+
+async function writePlot(options: BenchOptions, report: BenchReport): Promise<void> {
+  if (options.plotFile) await writeFile(options.plotFile, plot(report))
+}
+
+/** The first signal stops everything in order, the second at once. */
+function stopOnSignals(): AbortSignal {
+  const stop = new AbortController()
+  const onSignal = () => {
+    if (stop.signal.aborted) process.exit(130)
+    say('stopping')
+    stop.abort(new Error('stopped by a signal'))
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  return stop.signal
+}
+
+// kafkajs asks for timers in the past on recent versions of Node, which is harmless; other warnings are shown.
+process.removeAllListeners('warning')
+process.on('warning', (warning) => {
+  if (warning.name !== 'TimeoutNegativeWarning') say(`${warning.name}: ${warning.message}`)
+})
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  say(`bench: ${(error as Error).message}`)
+  process.exitCode = 1
+}

@@ -1,0 +1,36 @@
+/** Our own replicator, started the way a user starts it. */
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import type { CopyJob, System } from './system.ts'
+
+const program = join(import.meta.dirname, '../../../replicator/cli/causeway.js')
+
+export function causeway(): System {
+  return {
+    name: 'causeway',
+    missing: () => (existsSync(program) ? undefined : 'replicator/cli/causeway.js does not exist'),
+    wantsTargetTopic: false,
+    targetTopic: (job) => `source${job.id}.${job.topic}`,
+    async prepare(job) {
+      const file = join(job.folder, 'causeway.yaml')
+      await writeFile(file, stringify(configuration(job)))
+      return { file: process.execPath, args: [program, 'replicate', '-c', file] }
+    },
+  }
+}
+
+/** The smallest configuration that copies one topic: every setting that bears on speed is left at its default. */
+export function configuration(job: CopyJob): object {
+  const [source, target] = [`source${job.id}`, `target${job.id}`]
+  return {
+    name: `bench-${job.id}`,
+    pattern: 'custom',
+    regions: {
+      [source]: { role: 'peer', bootstrap: [job.sourceBootstrap] },
+      [target]: { role: 'peer', bootstrap: [job.targetBootstrap] },
+    },
+    flows: [{ from: source, to: target, topics: [{ name: job.topic }], naming: 'prefixed' }],
+  }
+}

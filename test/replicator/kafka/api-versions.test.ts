@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import {
+  chooseVersion,
+  createPartitionsApi,
+  createTopicsApi,
+  describeConfigsApi,
+  findCoordinatorApi,
+  incrementalAlterConfigsApi,
+  initProducerIdApi,
+  listOffsetsApi,
+  metadataApi,
+  type VersionedApi,
+  type VersionRange,
+} from '../../../replicator/kafka/api-versions.ts'
+
+/** What brokers of these releases offer, from their ApiVersions answers. */
+const brokers: Readonly<Record<string, Readonly<Record<string, VersionRange>>>> = {
+  '2.8': {
+    Metadata: { min: 0, max: 11 },
+    CreateTopics: { min: 0, max: 7 },
+    CreatePartitions: { min: 0, max: 3 },
+    DescribeConfigs: { min: 0, max: 4 },
+    IncrementalAlterConfigs: { min: 0, max: 1 },
+    ListOffsets: { min: 0, max: 6 },
+    InitProducerId: { min: 0, max: 4 },
+    FindCoordinator: { min: 0, max: 3 },
+  },
+  '4.3': {
+    Metadata: { min: 0, max: 13 },
+    CreateTopics: { min: 2, max: 7 },
+    CreatePartitions: { min: 0, max: 3 },
+    DescribeConfigs: { min: 1, max: 4 },
+    IncrementalAlterConfigs: { min: 0, max: 1 },
+    ListOffsets: { min: 1, max: 11 },
+    InitProducerId: { min: 0, max: 5 },
+    FindCoordinator: { min: 0, max: 6 },
+  },
+}
+
+const expected: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  '2.8': {
+    Metadata: 11,
+    CreateTopics: 7,
+    CreatePartitions: 3,
+    DescribeConfigs: 4,
+    IncrementalAlterConfigs: 1,
+    ListOffsets: 6,
+    InitProducerId: 4,
+    FindCoordinator: 3,
+  },
+  '4.3': {
+    Metadata: 12,
+    CreateTopics: 7,
+    CreatePartitions: 3,
+    DescribeConfigs: 4,
+    IncrementalAlterConfigs: 1,
+    ListOffsets: 9,
+    InitProducerId: 5,
+    FindCoordinator: 6,
+  },
+}
+
+const apis: readonly VersionedApi<never, unknown>[] = [
+  metadataApi,
+  createTopicsApi,
+  createPartitionsApi,
+  describeConfigsApi,
+  incrementalAlterConfigsApi,
+  listOffsetsApi,
+  initProducerIdApi,
+  findCoordinatorApi,
+]
+
+describe('chooseVersion', () => {
+  for (const release of Object.keys(brokers)) {
+    test(`finds a version of every request with brokers ${release}`, () => {
+      const chosen = apis.map((api) => {
+        const choice = chooseVersion(api, brokers[release]?.[api.name])
+        return [api.name, choice.kind === 'chosen' ? choice.api.version : choice.reason]
+      })
+      assert.deepEqual(Object.fromEntries(chosen), expected[release])
+    })
+  }
+
+  test('takes the newest common version, or says what both sides have', () => {
+    const version = fc.integer({ min: 0, max: 30 })
+    fc.assert(
+      fc.property(fc.uniqueArray(version, { minLength: 1 }), version, version, (ours, one, other) => {
+        const range = { min: Math.min(one, other), max: Math.max(one, other) }
+        const versions = ours
+          .toSorted((a, b) => b - a)
+          .map((version) => ({ version, send: () => Promise.resolve(undefined) }))
+        const common = ours.filter((version) => version >= range.min && version <= range.max)
+        const choice = chooseVersion({ name: 'Example', key: 1, versions }, range)
+        if (common.length === 0) {
+          assert.equal(choice.kind, 'none')
+          assert.match(choice.reason, /speaks Example \d+ to \d+, Causeway \d+ to \d+/)
+        } else {
+          assert.ok(choice.kind === 'chosen')
+          assert.equal(choice.api.version, Math.max(...common))
+        }
+      }),
+    )
+  })
+
+  test('a request that the broker does not know has no version', () => {
+    const choice = chooseVersion(metadataApi, undefined)
+    assert.deepEqual(choice, { kind: 'none', reason: 'the broker does not know Metadata' })
+  })
+})

@@ -1,0 +1,37 @@
+import { after, before, describe, test } from 'node:test'
+import { channelContract } from './channel-contract.ts'
+import type { Check, ContractHarness } from './contract-harness.ts'
+import { fetchContract } from './fetch-contract.ts'
+import { metadataContract } from './metadata-contract.ts'
+import { offsetsContract } from './offsets-contract.ts'
+import { produceContract } from './produce-contract.ts'
+import { refusalContract } from './refusal-contract.ts'
+
+/**
+ * What every implementation of the Cluster port has in common, whether its brokers are real or simulated. The real
+ * broker is the judge: where it behaves otherwise than expected here, expectation and simulation follow it.
+ *
+ * @param start called once; every test makes topics of its own
+ */
+export function clusterContract(name: string, start: () => Promise<ContractHarness>): void {
+  describe(name, () => {
+    let harness: ContractHarness | undefined
+    before(async () => {
+      harness = await start()
+    })
+    after(() => harness?.close())
+    const check: Check = (title, body) => {
+      test(title, () => {
+        if (harness === undefined) throw new Error('the cluster did not start')
+        const started = harness
+        return started.run(() => body(started))
+      })
+    }
+    metadataContract(check)
+    offsetsContract(check)
+    produceContract(check)
+    refusalContract(check)
+    fetchContract(check)
+    channelContract(check)
+  })
+}

@@ -1,0 +1,283 @@
+import assert from 'node:assert/strict'
+import type {
+  BrokerChannel,
+  ProduceResult,
+  ProducerIdentity,
+  TopicMetadata,
+} from '../../replicator/kafka/cluster.ts'
+import { isLogAppendTime, maxTimestamp } from '../../replicator/records/batch-header.ts'
+import { batchLayout } from '../../replicator/records/batch-layout.ts'
+import { readRecords } from '../simulation/record-batches.ts'
+import {
+  baseOffsets,
+  batchOf,
+  type Check,
+  type ContractHarness,
+  codeOf,
+  eventually,
+  fetchOne,
+  makeTopic,
+  partitionOf,
+  patient,
+  produceAll,
+  produceOne,
+  wholeBatches,
+  withChannel,
+} from './contract-harness.ts'
+
+const largestSequence = 2 ** 31 - 1
+
+/** What brokers accept, and how they recognise producers. */
+export function produceContract(check: Check): void {
+  check('accepted batches get the next offsets and are stored as they came', async (harness) => {
+    const topic = await makeTopic(harness)
+    await withChannel(harness, topic, async (channel) => {
+      for (const codec of ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const) {
+        const batch = batchOf(harness, 3, { codec })
+        const end = (await fetchOne(channel, partitionOf(topic, 0n))).highWatermark
+        const result = await produceOne(channel, { topic: topic.name, partition: 0, batch })
+        assert(result.ok)
+        assert.deepEqual(result.value, { baseOffset: end, logAppendTimeMs: undefined })
+        const { records } = await fetchOne(channel, partitionOf(topic, end), patient)
+        assert.deepEqual(records.subarray(batchLayout.magic), batch.subarray(batchLayout.magic))
+        assert.equal(records.readInt32BE(batchLayout.partitionLeaderEpoch), 0)
+        assert.deepEqual(baseOffsets(records), [end])
+      }
+    })
+  })
+
+  check('each partition of a request is judged by itself', async (harness) => {
+    const topic = await makeTopic(harness, { partitions: 3 })
+    const missing = harness.newName()
+    await withChannel(harness, topic, async (channel) => {
+      const { results } = await channel.produce({
+        batches: [
+          { topic: missing, partition: 0, batch: batchOf(harness, 1) },
+          { topic: topic.name, partition: 2, batch: batchOf(harness, 2) },
+          { topic: topic.name, partition: 9, batch: batchOf(harness, 1) },
+          { topic: topic.name, partition: 0, batch: batchOf(harness, 1, { corrupt: true }) },
+          { topic: topic.name, partition: 1, batch: batchOf(harness, 1) },
+        ],
+        timeoutMs: 10_000,
+      })
+      assert.deepEqual(
+        results.map((answer) => [answer.topic, answer.partition, codeOf(answer.result)]),
+        [
+          [missing, 0, 3],
+          [topic.name, 2, 0],
+          [topic.name, 9, 3],
+          [topic.name, 0, 2],
+          [topic.name, 1, 0],
+        ],
+      )
+    })
+  })
+
+  check('a topic with append time stamps batches and answers with the time', async (harness) => {
+    const topic = await makeTopic(harness, { configs: { 'message.timestamp.type': 'LogAppendTime' } })
+    await withChannel(harness, topic, async (channel) => {
+      const result = await produceOne(channel, {
+        topic: topic.name,
+        partition: 0,
+        batch: batchOf(harness, 2),
+      })
+      assert(result.ok)
+      const { logAppendTimeMs } = result.value
+      assert(logAppendTimeMs !== undefined)
+      const { records } = await fetchOne(channel, partitionOf(topic, 0n), patient)
+      assert(isLogAppendTime(records, 0))
+      assert.equal(maxTimestamp(records, 0), BigInt(logAppendTimeMs))
+      assert.deepEqual(
+        readRecords(records).map((record) => record.timestampMs),
+        [logAppendTimeMs, logAppendTimeMs],
+      )
+    })
+  })
+
+  check('the append-time bit is cleared where records keep their own time', async (harness) => {
+    const topic = await makeTopic(harness)
+    await withChannel(harness, topic, async (channel) => {
+      await produceAll(channel, topic.name, [batchOf(harness, 2, { logAppendTime: true })])
+      const { records } = await fetchOne(channel, partitionOf(topic, 0n), patient)
+      assert.equal(isLogAppendTime(records, 0), false)
+    })
+  })
+
+  check('a repeat of one of the last five batches answers with the offset it has', async (harness) => {
+    const { channel, send, end, close } = await producer(harness)
+    for (let sequence = 0; sequence < 12; sequence += 2) await send.accepted(sequence, 2)
+    assert.equal(await end(), 12n)
+    assert.deepEqual(await send.result(2, 2), { baseOffset: 2n, logAppendTimeMs: undefined })
+    assert.deepEqual(await send.result(10, 2), { baseOffset: 10n, logAppendTimeMs: undefined })
+    assert.equal(await send.code(0, 2), 45, 'the sixth last is not remembered')
+    assert.equal(await send.code(10, 1), 45, 'the same first sequence with another count is no repeat')
+    assert.equal(await end(), 12n)
+    assert.equal(await send.code(12, 1), 0)
+    assert(channel.broker > 0)
+    close()
+  })
+
+  check('a gap in the sequence is refused, and what follows it too', async (harness) => {
+    const { send, end, close } = await producer(harness)
+    await send.accepted(0, 2)
+    assert.equal(await send.code(3, 1), 45)
+    assert.equal(await send.code(4, 1), 45)
+    assert.equal(await send.code(2, 1), 0)
+    assert.equal(await send.code(3, 1), 0)
+    assert.equal(await end(), 4n)
+    close()
+  })
+
+  check('an unknown producer may begin anywhere, and sequences wrap to 0', async (harness) => {
+    const { send, close } = await producer(harness)
+    await send.accepted(largestSequence - 1, 2)
+    await send.accepted(0, 1)
+    assert.equal(await send.code(largestSequence - 1, 2), 0, 'a repeat')
+    close()
+    const inside = await producer(harness)
+    await inside.send.accepted(largestSequence, 3)
+    assert.equal(await inside.send.code(largestSequence, 3), 0, 'a repeat of a batch that wraps inside')
+    await inside.send.accepted(2, 1)
+    inside.close()
+  })
+
+  check('a new epoch begins at 0 and shuts the older ones out', async (harness) => {
+    const { send, close } = await producer(harness)
+    await send.accepted(0, 2)
+    assert.equal(await send.code(2, 1, 1), 45)
+    assert.equal(await send.code(0, 1, 1), 0)
+    assert.equal(await send.code(2, 1, 0), 47)
+    assert.equal(await send.code(0, 2, 0), 47, 'not even a repeat')
+    assert.equal(await send.code(1, 1, 1), 0)
+    close()
+  })
+
+  check('a transactional id that is taken over fences its predecessor', async (harness) => {
+    const { cluster } = harness
+    const transactionalId = harness.newName()
+    const old = await cluster.initProducerId(transactionalId)
+    const first = await producer(harness, old)
+    await first.send.accepted(0, 1)
+    const next = await cluster.initProducerId(transactionalId)
+    const second = await producer(harness, next, first.topic)
+    await second.send.accepted(0, 1)
+    assert.equal(await first.send.code(1, 1), 47)
+    first.close()
+    second.close()
+  })
+
+  check('producers of one partition do not disturb each other', async (harness) => {
+    const one = await producer(harness)
+    const two = await producer(harness, undefined, one.topic)
+    await one.send.accepted(0, 2)
+    await two.send.accepted(0, 3)
+    await one.send.accepted(2, 1)
+    await two.send.accepted(3, 1)
+    assert.deepEqual(await one.send.result(0, 2), { baseOffset: 0n, logAppendTimeMs: undefined })
+    one.close()
+    two.close()
+  })
+
+  check('requests in flight keep their order, and after a refusal the rest is refused', async (harness) => {
+    const { topic, channel, identity, close } = await producer(harness)
+    const produce = (baseSequence: number, corrupt = false) =>
+      produceOne(channel, {
+        topic: topic.name,
+        partition: 0,
+        batch: batchOf(harness, 2, { ...identity, baseSequence, corrupt }),
+      })
+    const results = await Promise.all([produce(0), produce(2), produce(4, true), produce(6), produce(8)])
+    assert.deepEqual(results.map(codeOf), [0, 0, 2, 45, 45])
+    const resent = await Promise.all([produce(4), produce(6), produce(8)])
+    assert.deepEqual(
+      resent.map((result) => result.ok && result.value.baseOffset),
+      [4n, 6n, 8n],
+    )
+    close()
+  })
+
+  check('removed records do not make a broker forget their producer', async (harness) => {
+    const { topic, send, close } = await producer(harness)
+    await send.accepted(0, 2)
+    await harness.deleteRecords({ topic: topic.name, partition: 0 }, 2n)
+    assert.deepEqual(await send.result(0, 2), { baseOffset: 0n, logAppendTimeMs: undefined })
+    assert.equal(await send.code(5, 1), 45)
+    await send.accepted(2, 1)
+    close()
+  })
+
+  check('a marker of a newer epoch shuts the older ones out', async (harness) => {
+    const topic = await makeTopic(harness)
+    const at = { topic: topic.name, partition: 0 }
+    const transaction = await harness.openTransaction()
+    await transaction.append(at, 1)
+    await transaction.end('abort')
+    await withChannel(harness, topic, async (channel) => {
+      const { records } = await eventually(harness, async () => {
+        const fetched = await fetchOne(channel, partitionOf(topic, 0n))
+        return fetched.highWatermark === 2n ? fetched : undefined
+      })
+      const [data] = wholeBatches(records)
+      assert(data !== undefined)
+      const producerId = data.readBigInt64BE(batchLayout.producerId)
+      const producerEpoch = data.readInt16BE(batchLayout.producerEpoch)
+      const batch = batchOf(harness, 1, { producerId, producerEpoch: producerEpoch - 1, baseSequence: 0 })
+      if (producerEpoch === 0) return
+      assert.equal(codeOf(await produceOne(channel, { ...at, batch })), 47)
+    })
+  })
+}
+
+interface Sending {
+  /** Produces and expects success. */
+  accepted(sequence: number, count: number, epoch?: number): Promise<void>
+  code(sequence: number, count: number, epoch?: number): Promise<number | undefined>
+  result(
+    sequence: number,
+    count: number,
+    epoch?: number,
+  ): Promise<Extract<ProduceResult['result'], { ok: true }>['value']>
+}
+
+interface Producer {
+  readonly topic: TopicMetadata
+  readonly channel: BrokerChannel
+  readonly identity: ProducerIdentity
+  readonly send: Sending
+  /** The log's end. */
+  end(): Promise<bigint>
+  close(): void
+}
+
+/** A producer on partition 0 of a topic, made for it unless one is given. */
+async function producer(
+  harness: ContractHarness,
+  given?: ProducerIdentity,
+  where?: TopicMetadata,
+): Promise<Producer> {
+  const topic = where ?? (await makeTopic(harness))
+  const identity = given ?? (await harness.cluster.initProducerId(undefined))
+  const leader = topic.partitions[0]?.leader
+  assert(leader !== undefined)
+  const channel = await harness.cluster.openChannel(leader)
+  const produce = (baseSequence: number, count: number, producerEpoch = identity.producerEpoch) => {
+    const fields = { producerId: identity.producerId, producerEpoch, baseSequence }
+    return produceOne(channel, { topic: topic.name, partition: 0, batch: batchOf(harness, count, fields) })
+  }
+  return {
+    topic,
+    channel,
+    identity,
+    send: {
+      accepted: async (...batch) => assert.equal(codeOf(await produce(...batch)), 0),
+      code: async (...batch) => codeOf(await produce(...batch)),
+      result: async (...batch) => {
+        const result = await produce(...batch)
+        assert(result.ok)
+        return result.value
+      },
+    },
+    end: async () => (await fetchOne(channel, partitionOf(topic, 0n))).highWatermark,
+    close: () => channel.destroy(),
+  }
+}

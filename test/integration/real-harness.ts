@@ -1,0 +1,73 @@
+import { randomUUID } from 'node:crypto'
+import { Kafka, logLevel } from 'kafkajs'
+import { systemRandom } from '../../replicator/clock/random.ts'
+import { systemClock } from '../../replicator/clock/system-clock.ts'
+import { createKafkaCluster } from '../../replicator/kafka/kafka-cluster.ts'
+import { regionAlias } from '../../replicator/topology/identifiers.ts'
+import type { ContractHarness } from '../contract/contract-harness.ts'
+
+/**
+ * The contract suite's view of the real broker that the test runner started. What the port does not offer is done
+ * with kafkajs, a client of another hand.
+ * @throws Error when CAUSEWAY_TEST_SOURCE is not set
+ */
+export async function realHarness(): Promise<ContractHarness> {
+  const bootstrap = process.env.CAUSEWAY_TEST_SOURCE
+  if (bootstrap === undefined)
+    throw new Error('CAUSEWAY_TEST_SOURCE is not set: run these tests with npm test')
+  const settings = { bootstrap: bootstrap.split(','), clientId: 'causeway-contract' }
+  const connect = () =>
+    createKafkaCluster({
+      alias: regionAlias('contract'),
+      settings,
+      clock: systemClock,
+      random: systemRandom,
+    })
+  const cluster = connect()
+  const kafka = new Kafka({
+    brokers: settings.bootstrap,
+    clientId: 'causeway-contract-judge',
+    logLevel: logLevel.NOTHING,
+  })
+  const admin = kafka.admin()
+  await admin.connect()
+  const producers: { disconnect(): Promise<void> }[] = []
+  const run = randomUUID().slice(0, 8)
+  let names = 0
+  return {
+    cluster,
+    clock: systemClock,
+    connect: async () => connect(),
+    run: (work) => work(),
+    deleteTopic: (name) => admin.deleteTopics({ topics: [name] }),
+    deleteRecords: ({ topic, partition }, before) =>
+      admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: before.toString() }] }),
+    openTransaction: async () => {
+      const producer = kafka.producer({
+        transactionalId: `contract-${run}-${names++}`,
+        idempotent: true,
+        maxInFlightRequests: 1,
+      })
+      producers.push(producer)
+      await producer.connect()
+      const transaction = await producer.transaction()
+      return {
+        append: async ({ topic, partition }, count) => {
+          const messages = Array.from({ length: count }, (_, i) => ({
+            partition,
+            key: `key ${i}`,
+            value: `value ${i}`,
+          }))
+          await transaction.send({ topic, messages })
+        },
+        end: (how) => (how === 'commit' ? transaction.commit() : transaction.abort()),
+      }
+    },
+    newName: () => `contract-${run}-${names++}`,
+    close: async () => {
+      await Promise.all(producers.map((producer) => producer.disconnect()))
+      await admin.disconnect()
+      await cluster.close()
+    },
+  }
+}

@@ -1,0 +1,241 @@
+import type {
+  BrokerChannel,
+  BrokerId,
+  Cluster,
+  ClusterDescription,
+  NewTopic,
+  OffsetAnswer,
+  OffsetQuery,
+  Outcome,
+  ProducerIdentity,
+  Result,
+  TopicConfigChange,
+  TopicConfigEntry,
+  TopicLookup,
+  TopicMetadata,
+} from '../../replicator/kafka/cluster.ts'
+import {
+  type ErrorPlace,
+  type KafkaError,
+  protocolError,
+  transportError,
+} from '../../replicator/kafka/errors.ts'
+import type { RegionAlias } from '../../replicator/topology/model.ts'
+import { type Answer, errorCode, refused } from './broker-answer.ts'
+import { LeaseLedger } from './counted-lease.ts'
+import { type DecideFault, type Fault, noFaults, type RequestKind } from './faults.ts'
+import { MemoryChannel } from './memory-channel.ts'
+import type { SimulatedBrokers } from './simulated-brokers.ts'
+import { metadataOf } from './simulated-topics.ts'
+import { configEntries } from './topic-configs.ts'
+
+export interface MemoryClusterOptions {
+  readonly alias: RegionAlias
+  /** What goes wrong with which request. Default: nothing. */
+  readonly faults?: DecideFault
+  /** How long a request waits for an answer that got lost. Default 30 000. */
+  readonly requestTimeoutMs?: number
+}
+
+/**
+ * A client's connection to simulated brokers: the Cluster port without sockets. Its requests reach any broker that is
+ * up and are not retried: what a real client would retry comes back as a retriable error.
+ */
+export class MemoryCluster implements Cluster {
+  readonly alias: RegionAlias
+  /** Fetch answers that were not given back yet. */
+  readonly leases = new LeaseLedger()
+  readonly #brokers: SimulatedBrokers
+  readonly #faults: DecideFault
+  readonly #requestTimeoutMs: number
+  readonly #channels = new Set<MemoryChannel>()
+  readonly #asking = new Set<Promise<unknown>>()
+  readonly #cut = new AbortController()
+  readonly #stopListening: () => void
+  #requests = 0
+  #closing = false
+
+  constructor(brokers: SimulatedBrokers, options: MemoryClusterOptions) {
+    this.alias = options.alias
+    this.#brokers = brokers
+    this.#faults = options.faults ?? noFaults
+    this.#requestTimeoutMs = options.requestTimeoutMs ?? 30_000
+    this.#stopListening = brokers.onStop((stopped) => {
+      for (const channel of this.#channels) {
+        if (channel.broker !== stopped) continue
+        channel.destroy(
+          transportError('connection', 'The broker went away', this.#place({ broker: stopped })),
+        )
+      }
+    })
+  }
+
+  listTopics(signal?: AbortSignal): Promise<readonly TopicMetadata[]> {
+    return this.#ask('list-topics', () => this.#brokers.topics.all.map(metadataOf), signal)
+  }
+
+  describeTopics(names: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, TopicLookup>> {
+    const look = (name: string): TopicLookup => {
+      const topic = this.#brokers.topics.byName(name)
+      return topic === undefined ? { kind: 'missing' } : { kind: 'found', topic: metadataOf(topic) }
+    }
+    return this.#ask('describe-topics', () => new Map(names.map((name) => [name, look(name)])), signal)
+  }
+
+  describeCluster(signal?: AbortSignal): Promise<ClusterDescription> {
+    const { clusterId } = this.#brokers
+    return this.#ask('describe-cluster', () => ({ clusterId, brokers: this.#brokers.brokers }), signal)
+  }
+
+  createTopics(topics: readonly NewTopic[], signal?: AbortSignal): Promise<ReadonlyMap<string, Outcome>> {
+    const create = (topic: NewTopic): [string, Outcome] => [
+      topic.name,
+      this.#result(this.#brokers.topics.create(topic), { topic: topic.name }),
+    ]
+    return this.#ask('create-topics', () => new Map(topics.map(create)), signal)
+  }
+
+  growTopics(
+    totals: ReadonlyMap<string, number>,
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<string, Outcome>> {
+    const grow = ([topic, total]: [string, number]): [string, Outcome] => [
+      topic,
+      this.#result(this.#brokers.topics.grow(topic, total), { topic }),
+    ]
+    return this.#ask('grow-topics', () => new Map([...totals].map(grow)), signal)
+  }
+
+  describeTopicConfigs(
+    topics: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<string, Result<readonly TopicConfigEntry[]>>> {
+    const describe = (name: string): [string, Result<readonly TopicConfigEntry[]>] => {
+      const topic = this.#brokers.topics.byName(name)
+      const answer: Answer<readonly TopicConfigEntry[]> =
+        topic === undefined
+          ? refused(errorCode.UNKNOWN_TOPIC_OR_PARTITION)
+          : { ok: true, value: configEntries(topic.overrides, this.#brokers.configs) }
+      return [name, this.#result(answer, { topic: name })]
+    }
+    return this.#ask('describe-configs', () => new Map(topics.map(describe)), signal)
+  }
+
+  alterTopicConfigs(
+    changes: ReadonlyMap<string, readonly TopicConfigChange[]>,
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<string, Outcome>> {
+    const alter = ([topic, wanted]: [string, readonly TopicConfigChange[]]): [string, Outcome] => [
+      topic,
+      this.#result(this.#brokers.topics.alter(topic, wanted), { topic }),
+    ]
+    return this.#ask('alter-configs', () => new Map([...changes].map(alter)), signal)
+  }
+
+  listOffsets(queries: readonly OffsetQuery[], signal?: AbortSignal): Promise<readonly OffsetAnswer[]> {
+    const look = (query: OffsetQuery): OffsetAnswer => {
+      const { topic, partition } = query
+      return {
+        topic,
+        partition,
+        result: this.#result(this.#brokers.listOffset(query), { topic, partition }),
+      }
+    }
+    return this.#ask('list-offsets', () => queries.map(look), signal)
+  }
+
+  initProducerId(transactionalId: string | undefined, signal?: AbortSignal): Promise<ProducerIdentity> {
+    return this.#ask(
+      'init-producer-id',
+      () => this.#brokers.transactions.initProducerId(transactionalId),
+      signal,
+    )
+  }
+
+  async openChannel(broker: BrokerId, signal?: AbortSignal): Promise<BrokerChannel> {
+    return this.#ask(
+      'open-channel',
+      () => {
+        if (!this.#brokers.isUp(broker)) {
+          throw transportError('connection', 'Nothing listens there', this.#place({ broker }))
+        }
+        const channel = new MemoryChannel({
+          brokers: this.#brokers,
+          broker,
+          place: this.#place({ broker }),
+          leases: this.leases,
+          requestTimeoutMs: this.#requestTimeoutMs,
+          decide: (kind) => this.#decide(kind, broker),
+        })
+        this.#channels.add(channel)
+        void channel.closed.then(() => this.#channels.delete(channel))
+        return channel
+      },
+      signal,
+    )
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    await Promise.allSettled([...this.#asking, ...[...this.#channels].map((channel) => channel.close())])
+    this.destroy()
+  }
+
+  destroy(): void {
+    this.#closing = true
+    this.#cut.abort(transportError('closed', 'The client was closed', this.#place({})))
+    this.#stopListening()
+    for (const channel of this.#channels) channel.destroy()
+  }
+
+  #ask<T>(kind: RequestKind, act: () => T, signal: AbortSignal | undefined): Promise<T> {
+    const asked = this.#answer(kind, act, signal)
+    this.#asking.add(asked)
+    const forget = () => this.#asking.delete(asked)
+    asked.then(forget, forget)
+    return asked
+  }
+
+  async #answer<T>(kind: RequestKind, act: () => T, signal: AbortSignal | undefined): Promise<T> {
+    signal?.throwIfAborted()
+    if (this.#closing) throw transportError('closed', 'The client was closed', this.#place({}))
+    const fault = this.#decide(kind, undefined)
+    const until = signal === undefined ? this.#cut.signal : AbortSignal.any([signal, this.#cut.signal])
+    await this.#wait(fault.requestDelayMs ?? 0, until)
+    if (this.#brokers.brokers.length === 0 || fault.breakChannel === 'before') throw this.#unreachable()
+    if (fault.lose === 'request') throw await this.#timedOut(until)
+    let answer = act()
+    if (fault.duplicate) answer = act()
+    if (fault.breakChannel === 'after') throw this.#unreachable()
+    if (fault.lose === 'answer') throw await this.#timedOut(until)
+    await this.#wait(fault.answerDelayMs ?? 0, until)
+    return answer
+  }
+
+  async #wait(ms: number, until: AbortSignal): Promise<void> {
+    if (ms > 0) await this.#brokers.clock.sleep(ms, until)
+    until.throwIfAborted()
+  }
+
+  async #timedOut(until: AbortSignal): Promise<KafkaError> {
+    await this.#wait(this.#requestTimeoutMs, until)
+    return transportError('timeout', `No answer within ${this.#requestTimeoutMs} ms`, this.#place({}))
+  }
+
+  #unreachable(): KafkaError {
+    return transportError('connection', 'No broker can be reached', this.#place({}))
+  }
+
+  #decide(kind: RequestKind, broker: BrokerId | undefined): Fault {
+    return this.#faults({ cluster: this.alias, kind, broker, number: this.#requests++ }) ?? {}
+  }
+
+  #place(place: ErrorPlace): ErrorPlace {
+    return { cluster: this.alias, ...place }
+  }
+
+  #result<T>(answer: Answer<T>, place: ErrorPlace): Result<T> {
+    if (answer.ok) return { ok: true, value: answer.value }
+    return { ok: false, error: protocolError(answer.code, this.#place(place), answer.detail) }
+  }
+}

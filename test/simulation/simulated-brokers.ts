@@ -1,0 +1,226 @@
+import {
+  type BrokerId,
+  brokerId,
+  type OffsetQuery,
+  type ProduceBatch,
+  type ProducerIdentity,
+  type TopicPartition,
+} from '../../replicator/kafka/cluster.ts'
+import { checkRequestBytes, needsTransaction } from './batch-checks.ts'
+import { type Answer, answered, errorCode, refused } from './broker-answer.ts'
+import { compact } from './compaction.ts'
+import { defaultProducerExpiry, type PartitionLog, type ProducerExpiry } from './partition-log.ts'
+import { SeededRandom } from './seeded-random.ts'
+import type { SimulatedClock } from './simulated-clock.ts'
+import { type SimulatedPartition, type SimulatedTopic, SimulatedTopics } from './simulated-topics.ts'
+import { TransactionCoordinator, type TransactionEnd } from './transaction-coordinator.ts'
+
+export interface SimulatedBrokersOptions {
+  readonly clock: SimulatedClock
+  /** Decides about topic ids. Default 1. */
+  readonly seed?: number
+  /** Default 1. Their node ids are 1, 2, 3 ... */
+  readonly brokers?: number
+  /** Broker-wide values of topic configs. */
+  readonly configs?: ReadonlyMap<string, string>
+  readonly producerExpiry?: ProducerExpiry
+}
+
+export interface Appended {
+  readonly baseOffset: bigint
+  readonly logAppendTimeMs: number | undefined
+}
+
+/** Where no record is as young as the time asked for, the log's end. */
+export interface FoundOffset {
+  readonly offset: bigint
+  readonly leaderEpoch: number | undefined
+}
+
+/**
+ * The brokers of one simulated cluster: what happens to requests, and what a test may do to the cluster. Several
+ * clients can be connected to it (`connectMemoryCluster`). It keeps running when they go, as real brokers do.
+ */
+export class SimulatedBrokers {
+  readonly clock: SimulatedClock
+  readonly topics: SimulatedTopics
+  readonly transactions: TransactionCoordinator
+  readonly clusterId: string
+  readonly configs: ReadonlyMap<string, string>
+  readonly #up = new Set<BrokerId>()
+  readonly #stopListeners = new Set<(broker: BrokerId) => void>()
+
+  constructor(options: SimulatedBrokersOptions) {
+    const { clock, brokers = 1, seed = 1 } = options
+    this.clock = clock
+    this.clusterId = `simulated-${seed}`
+    this.configs = options.configs ?? new Map()
+    for (let id = 1; id <= brokers; id++) this.#up.add(brokerId(id))
+    this.topics = new SimulatedTopics({
+      random: new SeededRandom(seed),
+      brokerCount: brokers,
+      brokerDefaults: this.configs,
+      producerExpiry: options.producerExpiry ?? defaultProducerExpiry,
+      nowMs: () => clock.wallMs(),
+      isUp: (broker) => this.#up.has(broker),
+    })
+    this.transactions = new TransactionCoordinator({
+      writeMarker: (at, producer, end, coordinatorEpoch) =>
+        this.writeMarker(at, producer, end, coordinatorEpoch),
+    })
+  }
+
+  /** Brokers that are up, in the order of their ids. */
+  get brokers(): readonly BrokerId[] {
+    return [...this.#up].sort((a, b) => a - b)
+  }
+
+  isUp(broker: BrokerId): boolean {
+    return this.#up.has(broker)
+  }
+
+  /** Calls back when a broker stops; the returned function ends that. */
+  onStop(listener: (broker: BrokerId) => void): () => void {
+    this.#stopListeners.add(listener)
+    return () => this.#stopListeners.delete(listener)
+  }
+
+  // What happens to requests
+
+  /** A Produce request without a transactional id, acks=all. Replication is not waited for here. */
+  produce(broker: BrokerId, batches: readonly ProduceBatch[]): readonly Answer<Appended>[] {
+    if (batches.some(({ batch }) => needsTransaction(batch))) {
+      return batches.map(() => refused(errorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED))
+    }
+    return batches.map((batch) => this.#append(broker, batch))
+  }
+
+  /** A transactional batch, as a producer with a transactional id sends it. */
+  produceTransactional(batch: ProduceBatch, producer: ProducerIdentity): Answer<Appended> {
+    if (!this.transactions.verifies(producer, batch)) return refused(errorCode.INVALID_TXN_STATE)
+    const leader = this.#find(batch)?.leader
+    return leader === undefined ? refused(errorCode.LEADER_NOT_AVAILABLE) : this.#append(leader, batch)
+  }
+
+  #append(broker: BrokerId, batch: ProduceBatch): Answer<Appended> {
+    const topic = this.topics.byName(batch.topic)
+    const partition = topic?.partitions[batch.partition]
+    if (topic === undefined || partition === undefined) return refused(errorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    const malformed = checkRequestBytes(batch.batch)
+    if (malformed !== undefined) return refused(malformed.code, malformed.detail)
+    if (topic.internal) return refused(errorCode.INVALID_TOPIC_EXCEPTION)
+    if (partition.leader !== broker) return refused(errorCode.NOT_LEADER_OR_FOLLOWER)
+    const inSync = partition.replicas.filter((replica) => this.#up.has(replica)).length
+    const needed = Math.min(
+      Number(this.topics.configOf(topic, 'min.insync.replicas')),
+      partition.replicas.length,
+    )
+    if (inSync < needed) return refused(errorCode.NOT_ENOUGH_REPLICAS)
+    const answer = partition.log.append(
+      batch.batch,
+      this.topics.limitsOf(topic),
+      partition.leaderEpoch,
+      this.clock.wallMs(),
+    )
+    if (!answer.ok) return refused(answer.code, answer.detail)
+    return answered({ baseOffset: answer.baseOffset, logAppendTimeMs: answer.logAppendTimeMs })
+  }
+
+  /** WriteTxnMarkers, for one partition. Returns an error code, 0 when the marker was written. */
+  writeMarker(
+    at: TopicPartition,
+    producer: ProducerIdentity,
+    end: TransactionEnd,
+    coordinatorEpoch: number,
+  ): number {
+    const partition = this.#find(at)
+    if (partition === undefined) return errorCode.UNKNOWN_TOPIC_OR_PARTITION
+    const answer = partition.log.appendMarker(
+      { producerId: producer.producerId, epoch: producer.producerEpoch },
+      end,
+      coordinatorEpoch,
+      partition.leaderEpoch,
+      this.clock.wallMs(),
+    )
+    return answer.ok ? 0 : answer.code
+  }
+
+  listOffset(query: OffsetQuery): Answer<FoundOffset> {
+    const partition = this.#find(query)
+    if (partition === undefined) return refused(errorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    if (partition.leader === undefined) return refused(errorCode.LEADER_NOT_AVAILABLE)
+    const { log, leaderEpoch } = partition
+    if (query.at === 'earliest') return answered({ offset: log.logStart, leaderEpoch })
+    if (query.at === 'latest') return answered({ offset: log.highWatermark, leaderEpoch })
+    if (query.at === 'last-stable') return answered({ offset: log.lastStable, leaderEpoch })
+    const found = log.offsetAt(query.at.timestampMs, log.highWatermark)
+    return answered({ offset: found ?? log.highWatermark, leaderEpoch })
+  }
+
+  // What a test may do to the cluster
+
+  /** @throws Error when there is no such partition */
+  partition(at: TopicPartition): SimulatedPartition {
+    const partition = this.#find(at)
+    if (partition === undefined) throw new Error(`no partition ${at.topic}-${at.partition}`)
+    return partition
+  }
+
+  /** @throws Error when there is no such partition */
+  log(at: TopicPartition): PartitionLog {
+    return this.partition(at).log
+  }
+
+  /** Kills a broker: its channels break, and its partitions go to another replica or stay without a leader. */
+  stopBroker(broker: BrokerId): void {
+    this.#up.delete(broker)
+    for (const listener of [...this.#stopListeners]) listener(broker)
+    this.topics.electLeaders()
+  }
+
+  startBroker(broker: BrokerId): void {
+    this.#up.add(broker)
+    this.topics.electLeaders()
+  }
+
+  /** @throws Error when the broker holds no replica of the partition */
+  moveLeader(at: TopicPartition, to: BrokerId): void {
+    const partition = this.partition(at)
+    if (!partition.replicas.includes(to)) throw new Error(`broker ${to} holds no replica`)
+    this.topics.lead(partition, to)
+  }
+
+  deleteTopic(name: string): void {
+    this.topics.delete(name)
+  }
+
+  deleteRecords(at: TopicPartition, before: bigint): void {
+    const log = this.log(at)
+    log.moveLogStart(before < log.highWatermark ? before : log.highWatermark)
+  }
+
+  /** Runs the cleaner once over a partition. */
+  compact(at: TopicPartition, options: { readonly dropTombstones?: boolean } = {}): void {
+    const retentionMs = Number(this.topics.configOf(this.#topic(at), 'delete.retention.ms'))
+    compact(this.log(at), { ...options, deleteHorizonMs: this.clock.wallMs() + retentionMs })
+  }
+
+  /** Applies `retention.ms` to every partition now. */
+  applyRetention(): void {
+    for (const topic of this.topics.all) {
+      const retentionMs = Number(this.topics.configOf(topic, 'retention.ms'))
+      if (retentionMs < 0 || !this.topics.configOf(topic, 'cleanup.policy').includes('delete')) continue
+      for (const { log } of topic.partitions) log.retain(this.clock.wallMs() - retentionMs)
+    }
+  }
+
+  #topic(at: TopicPartition): SimulatedTopic {
+    const topic = this.topics.byName(at.topic)
+    if (topic === undefined) throw new Error(`no topic ${at.topic}`)
+    return topic
+  }
+
+  #find(at: TopicPartition): SimulatedPartition | undefined {
+    return this.topics.byName(at.topic)?.partitions[at.partition]
+  }
+}

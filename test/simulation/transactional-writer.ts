@@ -1,0 +1,43 @@
+import type { ProducerIdentity, TopicPartition } from '../../replicator/kafka/cluster.ts'
+import { buildBatch, type TestRecord } from './record-batches.ts'
+import type { SimulatedBrokers } from './simulated-brokers.ts'
+import type { TransactionEnd } from './transaction-coordinator.ts'
+
+/** A producer of the tests' own that writes in transactions to simulated brokers. */
+export class TransactionalWriter {
+  readonly identity: ProducerIdentity
+  readonly #brokers: SimulatedBrokers
+  readonly #transactionalId: string
+  readonly #sequences = new Map<string, number>()
+
+  /** Takes the transactional id over: a predecessor's open transaction is aborted. */
+  constructor(brokers: SimulatedBrokers, transactionalId: string) {
+    this.#brokers = brokers
+    this.#transactionalId = transactionalId
+    this.identity = brokers.transactions.initProducerId(transactionalId)
+  }
+
+  /** Appends one batch, beginning a transaction if none is open. @throws Error when a broker refuses */
+  append(at: TopicPartition, records: readonly TestRecord[]): bigint {
+    const added = this.#brokers.transactions.addPartitions(this.#transactionalId, this.identity, [at])
+    if (!added.ok) throw new Error(`AddPartitionsToTxn: error ${added.code}`)
+    const key = `${at.topic}/${at.partition}`
+    const baseSequence = this.#sequences.get(key) ?? 0
+    const batch = buildBatch(records, {
+      transactional: true,
+      producerId: this.identity.producerId,
+      producerEpoch: this.identity.producerEpoch,
+      baseSequence,
+    })
+    const answer = this.#brokers.produceTransactional({ ...at, batch }, this.identity)
+    if (!answer.ok) throw new Error(`Produce: error ${answer.code} ${answer.detail ?? ''}`)
+    this.#sequences.set(key, baseSequence + records.length)
+    return answer.value.baseOffset
+  }
+
+  /** @throws Error when the coordinator refuses */
+  end(end: TransactionEnd): void {
+    const ended = this.#brokers.transactions.endTransaction(this.#transactionalId, this.identity, end)
+    if (!ended.ok) throw new Error(`EndTxn: error ${ended.code}`)
+  }
+}

@@ -43,7 +43,8 @@ export interface PartitionEvents {
   /** Every batch in flight has settled and the first one was refused. */
   readonly onRefused: (partition: PartitionFlow, error: KafkaError) => void
   readonly onReencoded: (partition: PartitionFlow, reason: ReencodeReason) => void
-  readonly onStopped: (partition: PartitionFlow) => void
+  readonly onWaiting: (partition: PartitionFlow, reason: string, wayOut: string) => void
+  readonly onStopped: (partition: PartitionFlow, reason: string, wayOut: string) => void
 }
 
 /** One source partition on its way to its target partition: takes fetched bytes in, gives batches out. */
@@ -52,6 +53,7 @@ export class PartitionFlow implements Sender {
   readonly window: PartitionWindow
   readonly #events: PartitionEvents
   readonly #counts: SettledCounts
+  readonly #startsAtEarliest: boolean
   #rules: TargetTopicRules
   #position: SourceOffset
   #lastStable: bigint | undefined
@@ -63,12 +65,14 @@ export class PartitionFlow implements Sender {
     rules: TargetTopicRules,
     events: PartitionEvents,
     counts: SettledCounts,
+    startsAtEarliest: boolean,
   ) {
     this.place = place
     this.window = window
     this.#rules = rules
     this.#events = events
     this.#counts = counts
+    this.#startsAtEarliest = startsAtEarliest
     this.#position = window.acknowledged.sourceNext
   }
 
@@ -104,6 +108,14 @@ export class PartitionFlow implements Sender {
     return this.#status.kind !== 'stopped' && this.window.canSend
   }
 
+  /**
+   * The partition was to start where its source begins and no fetch has come back yet, so that "where it begins" may
+   * move on with the source's retention. From then on a deleted record is a gap.
+   */
+  get isFresh(): boolean {
+    return this.#startsAtEarliest && this.#lastStable === undefined
+  }
+
   /** Whether fetching more is welcome, given how much may be buffered. */
   wantsFetch(bufferBytesMax: number): boolean {
     return this.#status.kind === 'running' && this.window.bytes < bufferBytesMax
@@ -132,7 +144,17 @@ export class PartitionFlow implements Sender {
 
   /** Holds the partition back until {@link carryOn}. */
   wait(reason: string, wayOut: string): void {
-    if (this.#status.kind !== 'stopped') this.#status = { kind: 'waiting', reason, wayOut }
+    if (this.#status.kind === 'stopped') return
+    const known = this.#status.kind === 'waiting' && this.#status.reason === reason
+    this.#status = { kind: 'waiting', reason, wayOut }
+    if (!known) this.#events.onWaiting(this, reason, wayOut)
+  }
+
+  /** As {@link wait}, for what mends itself in a moment: nobody needs to hear of it. */
+  hold(reason: string): void {
+    if (this.#status.kind !== 'stopped') {
+      this.#status = { kind: 'waiting', reason, wayOut: 'None needed: it is tried again.' }
+    }
   }
 
   carryOn(): void {
@@ -146,7 +168,13 @@ export class PartitionFlow implements Sender {
     if (this.#status.kind === 'stopped') return
     this.#status = { kind: 'stopped', reason, wayOut }
     if (this.window.inFlight === 0) this.window.abandon()
-    this.#events.onStopped(this)
+    this.#events.onStopped(this, reason, wayOut)
+  }
+
+  /** Ends the partition without a word: the flow ends or no longer takes it. */
+  giveUp(): void {
+    this.#status = { kind: 'stopped', reason: 'the flow ended', wayOut: 'Start it again.' }
+    if (this.window.inFlight === 0) this.window.abandon()
   }
 
   send(): Outgoing {

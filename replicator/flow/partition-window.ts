@@ -72,6 +72,11 @@ export class PartitionWindow {
     this.#acknowledged = start
   }
 
+  /** The producer id that batches are now sent with. */
+  get producer(): ProducerIdentity {
+    return this.#producer
+  }
+
   get acknowledged(): Acknowledged {
     return this.#acknowledged
   }

@@ -1,0 +1,31 @@
+import type { TopicEvent } from '../topics/events.ts'
+import type { FlowId, RegionAlias } from '../topology/model.ts'
+import type { ReencodeReason } from './batch-route.ts'
+
+/** What a flow tells those who log and count. */
+export type FlowEvent =
+  | TopicEvent
+  | ({ readonly flow: FlowId } & PartitionEvent)
+  | ({ readonly flow: FlowId } & ClusterEvent)
+
+type PartitionEvent = { readonly topic: string; readonly partition: number } & (
+  | {
+      readonly kind: 'partition-started'
+      readonly from: 'progress' | 'earliest' | 'latest'
+      readonly sourceNext: bigint
+    }
+  | { readonly kind: 'partition-stopped'; readonly reason: string; readonly wayOut: string }
+  | { readonly kind: 'partition-waiting'; readonly reason: string; readonly wayOut: string }
+  | { readonly kind: 'partition-recovered' }
+  /** Said once for each partition and reason; all of them are counted. */
+  | { readonly kind: 'partition-reencodes'; readonly reason: ReencodeReason }
+  /** The user allowed this gap; the records in it are gone from the source. */
+  | { readonly kind: 'gap-accepted'; readonly fromOffset: bigint; readonly toOffset: bigint }
+)
+
+type ClusterEvent =
+  | { readonly kind: 'cluster-trouble'; readonly cluster: RegionAlias; readonly reason: string }
+  | { readonly kind: 'cluster-recovered'; readonly cluster: RegionAlias }
+  | { readonly kind: 'progress-not-written'; readonly reason: string }
+
+export type AnnounceFlowEvent = (event: FlowEvent) => void

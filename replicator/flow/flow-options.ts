@@ -1,0 +1,29 @@
+import type { BackoffPolicy } from '../clock/backoff.ts'
+import type { Clock } from '../clock/clock.ts'
+import type { Random } from '../clock/random.ts'
+import type { Cluster } from '../kafka/cluster.ts'
+import type { TopicRules } from '../topics/topic-pair.ts'
+import type { Flow } from '../topology/model.ts'
+import type { AnnounceFlowEvent } from './events.ts'
+import type { FlowLimits } from './flow-limits.ts'
+
+/** Everything a flow needs; it keeps nothing outside. */
+export interface FlowOptions {
+  readonly flow: Flow
+  /** Name of the compacted topic on the target that keeps progress. */
+  readonly progressTopic: string
+  readonly source: Cluster
+  readonly target: Cluster
+  readonly rules: TopicRules
+  readonly clock: Clock
+  readonly random: Random
+  readonly backoff: BackoffPolicy
+  readonly limits: FlowLimits
+  readonly announce: AnnounceFlowEvent
+  readonly discoveryIntervalMs: number
+  /**
+   * Whether records of this partition that its source deleted before they were copied may be left out. Without it
+   * such a partition stops.
+   */
+  readonly acceptsGap: (topic: string, partition: number) => boolean
+}

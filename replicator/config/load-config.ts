@@ -90,21 +90,25 @@ function finish(
 
 /** Whether a problem may only exist because something that belongs to it could not be read. */
 function mayFollowFrom(problem: Problem, left: readonly Path[]): boolean {
-  return left
-    .filter(isAboutTopologyOr(problem))
-    .some((unread) =>
-      [problem.path, ...(problem.dependsOn ?? [])].some(
-        (place) => isWithin(place, unread) || isWithin(unread, place),
-      ),
+  const { path, dependsOn = [] } = problem
+  return left.some((unread) => {
+    const shapesTopology = mayShapeTopology(unread)
+    return (
+      (related(path, unread) && (shapesTopology || path.length > 2)) ||
+      (shapesTopology && dependsOn.some((place) => related(place, unread)))
     )
+  })
 }
 
-/** What a region's connection lacks says nothing about its part in the topology. */
-function isAboutTopologyOr(problem: Problem): (unread: Path) => boolean {
-  return (unread) => {
-    if (unread[0] !== 'regions' || unread.length < 3 || problem.path.length > 2) return true
-    return unread.length === 3 && nearestName(String(unread[2]), ['role']) !== undefined
-  }
+/** What a region's connection lacks says nothing about its part in the topology; its role does. */
+function mayShapeTopology(unread: Path): boolean {
+  const [root, , key] = unread
+  if (root !== 'regions' || key === undefined) return true
+  return unread.length === 3 && nearestName(String(key), ['role']) !== undefined
+}
+
+function related(a: Path, b: Path): boolean {
+  return isWithin(a, b) || isWithin(b, a)
 }
 
 function isWithin(path: Path, place: Path): boolean {

@@ -9,6 +9,8 @@ export function nearestName(typed: string, known: Iterable<string>): string | un
       bestDistance = distance
     }
   }
+  const longer = [...known].filter((name) => typed.length >= 3 && name.startsWith(typed))
+  if (longer.length === 1) return longer[0]
   // A third of the word may be wrong: more than that suggests names that only share a letter or two.
   return bestDistance <= Math.max(1, Math.floor(typed.length / 3)) ? best : undefined
 }

@@ -114,14 +114,24 @@ const reportedAtSpec: readonly Refusal['code'][] = [
   'unknown-region',
 ]
 
+const streams: readonly Path[] = [['flows'], ['topics'], ['replication'], ['regions'], ['pattern']]
+
+const dependsOn: Partial<Record<Refusal['code'], readonly Path[]>> = {
+  'alias-collision': [['replication'], ['flows']],
+  'witness-carries-flow': [['regions']],
+  'automatic-failover-without-witness': [['regions']],
+  'target-topic-collision': streams,
+  'naming-loop': streams,
+}
+
 function contradictions(topology: Topology, derived: readonly DerivedFlow[]): Problem[] {
   return refusals(topology)
     .filter(({ code, stage }) => stage === 'declare' && !reportedAtSpec.includes(code))
-    .map(({ path, message, hint }) => ({
+    .map(({ code, path, message, hint }) => ({
       path: pathInSpec(path, topology, derived),
       message,
       hint,
-      dependsOn: [['regions'], ['flows'], ['topics'], ['pattern'], ['replication']],
+      dependsOn: dependsOn[code] ?? [],
     }))
 }
 

@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { formatProblem } from '../../config/config-problem.ts'
+import { type CausewayConfig, loadConfig } from '../../config/load-config.ts'
+import { jsonSchema } from '../../config/schema.ts'
+import type { Flow, NameSelection, TopicSelection } from '../../topology/model.ts'
+import { formatNaming } from '../../topology/naming.ts'
+import { type Refusal, refusals } from '../../topology/refusals.ts'
+import { exitCode } from '../exit-codes.ts'
+
+/** Adds `causeway topology check` and `causeway topology schema`. */
+export function registerTopology(program: Command): void {
+  const topology = program.command('topology').description('check and describe a declared topology')
+  topology
+    .command('check')
+    .description('check a causeway.yaml: prints its regions and flows, or every problem with its place')
+    .requiredOption('-c, --config <file>', 'the configuration file')
+    .option('--json', 'print JSON')
+    .action((options: { config: string; json?: boolean }) => {
+      process.exitCode = check(options.config, options.json === true)
+    })
+  topology
+    .command('schema')
+    .description('print the JSON Schema of causeway.yaml, for editors')
+    .option('--json', 'print JSON, which it always is')
+    .action(() => print(JSON.stringify(jsonSchema(), null, 2)))
+}
+
+function check(path: string, json: boolean): number {
+  const loaded = loadConfig({ path, readFile: (file) => readFileSync(file), environment: process.env })
+  if (!loaded.ok) {
+    if (json) print(JSON.stringify({ ok: false, problems: loaded.problems }, null, 2))
+    else for (const problem of loaded.problems) process.stderr.write(`${formatProblem(problem)}\n`)
+    return exitCode.usage
+  }
+  const { config, warnings } = loaded
+  const refused = refusals(config.topology)
+  if (json) {
+    const { topology } = config
+    print(JSON.stringify({ ok: refused.length === 0, topology, warnings, refusals: refused }, null, 2))
+  } else {
+    for (const warning of warnings) process.stderr.write(`warning: ${formatProblem(warning)}\n`)
+    print(describe(config, refused))
+  }
+  return refused.length === 0 ? exitCode.ok : exitCode.failed
+}
+
+function describe({ topology, connections }: CausewayConfig, refused: readonly Refusal[]): string {
+  const aliasWidth = Math.max(...topology.regions.map(({ alias }) => alias.length))
+  const regions = topology.regions.map(({ alias, role }) => {
+    const settings = connections.get(alias)
+    const login = settings?.sasl?.mechanism ?? 'no log-in'
+    const transport = settings?.tls === undefined ? 'plaintext' : 'TLS'
+    const servers = settings?.bootstrap.join(', ') ?? ''
+    return `  ${alias.padEnd(aliasWidth)}  ${role.padEnd(7)}  ${servers}  ${transport}, ${login}`
+  })
+  const flows = topology.flows.flatMap(describeFlow)
+  const verdict =
+    refused.length === 0
+      ? ['Sound.']
+      : ['Sound, but refused to run:', ...refused.map(({ message, hint }) => `  ${message}; ${hint}`)]
+  return [`${topology.name}  ${topology.pattern}`, 'Regions', ...regions, 'Flows', ...flows, ...verdict].join(
+    '\n',
+  )
+}
+
+function describeFlow(flow: Flow): string[] {
+  const list = (selections: readonly TopicSelection[]): string => selections.map(describeSelection).join(', ')
+  return [
+    `  ${flow.source} -> ${flow.target}  ${formatNaming(flow.naming)} naming, runs at the ${flow.placement}`,
+    `    topics ${list(flow.topics)}`,
+    ...(flow.paused.length === 0 ? [] : [`    paused ${list(flow.paused)}`]),
+    ...(flow.groups.length === 0 ? [] : [`    groups ${list(flow.groups)}`]),
+  ]
+}
+
+function describeSelection(selection: NameSelection & Pick<TopicSelection, 'partitionRange'>): string {
+  const range = selection.partitionRange
+  const partitions = range === undefined ? '' : ` partitions ${range.from}-${range.to}`
+  if (selection.kind === 'name') return selection.name + partitions
+  const exclude = selection.exclude === undefined ? '' : ` without /${selection.exclude}/`
+  return `/${selection.match}/${exclude}${partitions}`
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}

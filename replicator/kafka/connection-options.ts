@@ -93,6 +93,11 @@ function saslOptions(sasl: SaslSettings): SASLOptions {
   return {
     mechanism,
     token: () => freshToken(sasl.token),
+    authBytesValidator: (answer, done) => {
+      const refusal = tokenRefusal(answer)
+      if (refusal) done(refusal)
+      else done(null, answer)
+    },
     ...(extensions && { oauthBearerExtensions: () => ({ ...extensions }) }),
   }
 }
@@ -106,4 +111,20 @@ async function freshToken(token: () => Promise<{ reveal(): string }>): Promise<s
     const reason = error instanceof Error ? error.message : String(error)
     throw transportError('token', `no token to log in with (${reason})`, { during: 'logging in' }, error)
   }
+}
+
+/**
+ * A broker that refuses a token answers without an error code, with a JSON text that says why (RFC 7628, 3.2.2), and
+ * waits for the client to give up.
+ */
+export function tokenRefusal(answer: Buffer): KafkaError | undefined {
+  if (answer.length === 0) return undefined
+  const status = /"status"\s*:\s*"([^"]*)"/.exec(answer.toString('utf8'))?.[1] ?? 'no reason given'
+  return transportError(
+    'authentication',
+    `the broker refuses the token (${status})`,
+    {},
+    undefined,
+    "Check the token's audience, scope, issuer and expiry against what the broker expects.",
+  )
 }

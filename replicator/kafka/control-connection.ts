@@ -15,6 +15,17 @@ export interface ControlConnectionOptions {
   readonly clock: Clock
 }
 
+/** What the socket said; pending requests are only told that the connection closed. */
+interface Trouble {
+  error: unknown
+}
+
+function explain(error: unknown, trouble: Trouble): unknown {
+  return trouble.error === undefined || trouble.error === error
+    ? error
+    : new AggregateError([trouble.error, error])
+}
+
 /** How we show ourselves to brokers (KIP-511). */
 const software = { name: 'causeway', version: '0.1.0' }
 
@@ -24,6 +35,7 @@ export class ControlConnection {
   readonly #options: ControlConnectionOptions
   readonly #connection: Connection
   readonly #ranges: ReadonlyMap<number, VersionRange>
+  readonly #trouble: Trouble
   #answered = false
   #throttledUntilMs = 0
 
@@ -32,11 +44,13 @@ export class ControlConnection {
     options: ControlConnectionOptions,
     connection: Connection,
     ranges: ReadonlyMap<number, VersionRange>,
+    trouble: Trouble,
   ) {
     this.address = address
     this.#options = options
     this.#connection = connection
     this.#ranges = ranges
+    this.#trouble = trouble
   }
 
   /**
@@ -52,11 +66,14 @@ export class ControlConnection {
     const place = { cluster, address: formatBrokerAddress(address), during: 'opening a connection' }
     signal.throwIfAborted()
     const scene = { place, tls: settings.tls !== undefined, sasl: settings.sasl !== undefined }
+    const trouble: Trouble = { error: undefined }
     let connection: Connection | undefined
     try {
       connection = new Connection(settings.clientId, connectionOptions(settings, address.host))
       // Every failure reaches us through the pending call as well; without a listener the event would end the process.
-      connection.on('error', () => {})
+      connection.on('error', (error) => {
+        trouble.error ??= error
+      })
       const connecting = Promise.resolve(connection.connect(address.host, address.port))
       connection.socket.on('error', () => {})
       await abortable(connecting, signal)
@@ -67,11 +84,14 @@ export class ControlConnection {
       const ranges = answer.apiKeys.map(
         (each) => [each.apiKey, { min: each.minVersion, max: each.maxVersion }] as const,
       )
-      return new ControlConnection(address, options, connection, new Map(ranges))
+      return new ControlConnection(address, options, connection, new Map(ranges), trouble)
     } catch (error) {
       if (connection) cut(connection)
       signal.throwIfAborted()
-      throw refusedVersions(error, place) ?? connectionFailure(error, { ...scene, answered: false })
+      throw (
+        refusedVersions(error, place) ??
+        connectionFailure(explain(error, trouble), { ...scene, answered: false })
+      )
     }
   }
 
@@ -116,7 +136,7 @@ export class ControlConnection {
       signal.throwIfAborted()
       const malformed = unreadable(error, place)
       if (malformed) throw malformed
-      throw connectionFailure(error, {
+      throw connectionFailure(explain(error, this.#trouble), {
         place,
         tls: settings.tls !== undefined,
         sasl: settings.sasl !== undefined,

@@ -10,7 +10,6 @@ import {
   partitionOf,
   patient,
   produceAll,
-  produceOne,
   withChannel,
 } from './contract-harness.ts'
 
@@ -20,23 +19,29 @@ export function channelContract(check: Check): void {
     const topic = await makeTopic(harness, { partitions: 2 })
     await withChannel(harness, topic, async (channel) => {
       const order: string[] = []
-      const note =
-        (what: string) =>
-        <T>(answer: T): T => {
-          order.push(what)
-          return answer
-        }
       const produce = (partition: number) =>
-        produceOne(channel, { topic: topic.name, partition, batch: batchOf(harness, 1) })
-      const [, early, , late] = await Promise.all([
-        produce(0).then(note('produce')),
-        fetchOne(channel, partitionOf(topic, 0n), patient).then(note('fetch')),
-        produce(1).then(note('produce again')),
-        fetchOne(channel, partitionOf(topic, 0n, { partition: 1 }), patient).then(note('fetch again')),
-      ])
-      assert.deepEqual(order, ['produce', 'fetch', 'produce again', 'fetch again'])
-      assert.deepEqual(baseOffsets(early.records), [0n])
-      assert.deepEqual(baseOffsets(late.records), [0n])
+        channel
+          .produce({
+            batches: [{ topic: topic.name, partition, batch: batchOf(harness, 1) }],
+            timeoutMs: 10_000,
+          })
+          .then(() => order.push(`produce ${partition}`))
+      const fetch = (partition: number) =>
+        channel
+          .fetch({
+            partitions: [partitionOf(topic, 0n, { partition })],
+            waitMaxMs: 10_000,
+            bytesMin: 1,
+            bytesMax: 1 << 20,
+            isolation: 'read_committed',
+          })
+          .then(({ frame, partitions }) => {
+            order.push(`fetch ${partition}`)
+            assert.deepEqual(baseOffsets(partitions[0]!.records), [0n])
+            frame.release()
+          })
+      await Promise.all([produce(0), fetch(0), produce(1), fetch(1)])
+      assert.deepEqual(order, ['produce 0', 'fetch 0', 'produce 1', 'fetch 1'])
     })
   })
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { Admin } from '@platformatic/kafka'
 import { Kafka, logLevel } from 'kafkajs'
 import { systemRandom } from '../../replicator/clock/random.ts'
 import { systemClock } from '../../replicator/clock/system-clock.ts'
@@ -31,6 +32,7 @@ export async function realHarness(): Promise<ContractHarness> {
   })
   const admin = kafka.admin()
   await admin.connect()
+  const recordAdmin = new Admin({ clientId: 'causeway-contract-admin', bootstrapBrokers: settings.bootstrap })
   const producers: { disconnect(): Promise<void> }[] = []
   const run = randomUUID().slice(0, 8)
   let names = 0
@@ -40,8 +42,12 @@ export async function realHarness(): Promise<ContractHarness> {
     connect: async () => connect(),
     run: (work) => work(),
     deleteTopic: (name) => admin.deleteTopics({ topics: [name] }),
-    deleteRecords: ({ topic, partition }, before) =>
-      admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: before.toString() }] }),
+    // kafkajs loses the leader of partition 0 here.
+    deleteRecords: async ({ topic, partition }, before) => {
+      await recordAdmin.deleteRecords({
+        topics: [{ name: topic, partitions: [{ partition, offset: before }] }],
+      })
+    },
     openTransaction: async () => {
       const producer = kafka.producer({
         transactionalId: `contract-${run}-${names++}`,
@@ -67,6 +73,7 @@ export async function realHarness(): Promise<ContractHarness> {
     close: async () => {
       await Promise.all(producers.map((producer) => producer.disconnect()))
       await admin.disconnect()
+      await recordAdmin.close()
       await cluster.close()
     },
   }

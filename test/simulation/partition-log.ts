@@ -33,8 +33,6 @@ export type AppendAnswer =
   | { readonly ok: true; readonly baseOffset: bigint; readonly logAppendTimeMs: number | undefined }
   | ({ readonly ok: false } & Refusal)
 
-const UNKNOWN_PRODUCER_CHECK_MS = 600_000
-
 /** When producers are forgotten: `producer.id.expiration.ms` and how often a broker looks. */
 export interface ProducerExpiry {
   readonly expirationMs: number
@@ -44,7 +42,7 @@ export interface ProducerExpiry {
 /** Kafka's defaults: one day, every ten minutes. */
 export const defaultProducerExpiry: ProducerExpiry = {
   expirationMs: 86_400_000,
-  checkIntervalMs: UNKNOWN_PRODUCER_CHECK_MS,
+  checkIntervalMs: 600_000,
 }
 
 /**
@@ -116,9 +114,9 @@ export class PartitionLog {
       const verdict = this.producers.judge(produced)
       if (verdict.kind === 'refuse') return { ok: false, code: verdict.code, detail: verdict.detail }
       if (verdict.kind === 'repeat') {
-        return { ok: true, baseOffset: verdict.baseOffset, logAppendTimeMs: verdict.logAppendTimeMs }
+        return { ok: true, baseOffset: verdict.baseOffset, logAppendTimeMs: verdict.timestampMs }
       }
-      this.producers.appended(produced, this.#logEnd, appendTimeMs)
+      this.producers.appended(produced, this.#logEnd)
     }
     return { ok: true, baseOffset: this.#push(stamped), logAppendTimeMs: appendTimeMs }
   }

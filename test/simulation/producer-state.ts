@@ -7,7 +7,7 @@ interface RememberedBatch {
   readonly firstSequence: number
   readonly lastSequence: number
   readonly baseOffset: bigint
-  readonly logAppendTimeMs: number | undefined
+  readonly timestampMs: number
 }
 
 interface ProducerEntry {
@@ -33,7 +33,8 @@ export type SequenceVerdict =
   | {
       readonly kind: 'repeat'
       readonly baseOffset: bigint
-      readonly logAppendTimeMs: number | undefined
+      /** The first one's newest timestamp: brokers answer with it whatever the topic's kind of time. */
+      readonly timestampMs: number
     }
   | { readonly kind: 'refuse'; readonly code: number; readonly detail: string }
 
@@ -67,7 +68,7 @@ export class ProducerState {
       (known) => known.firstSequence === batch.baseSequence && known.lastSequence === last,
     )
     if (repeat !== undefined) {
-      return { kind: 'repeat', baseOffset: repeat.baseOffset, logAppendTimeMs: repeat.logAppendTimeMs }
+      return { kind: 'repeat', baseOffset: repeat.baseOffset, timestampMs: repeat.timestampMs }
     }
     const previous = entry.batches.at(-1)?.lastSequence ?? -1
     if (batch.baseSequence !== sequenceAfter(previous, 1)) {
@@ -80,7 +81,7 @@ export class ProducerState {
   }
 
   /** Notes a batch that was appended. */
-  appended(batch: ProducedBatch, baseOffset: bigint, logAppendTimeMs: number | undefined): void {
+  appended(batch: ProducedBatch, baseOffset: bigint): void {
     const entry = this.#entry(batch.producerId, batch.epoch)
     if (entry.epoch !== batch.epoch) {
       entry.epoch = batch.epoch
@@ -90,10 +91,10 @@ export class ProducerState {
       firstSequence: batch.baseSequence,
       lastSequence: lastSequenceOf(batch),
       baseOffset,
-      logAppendTimeMs,
+      timestampMs: batch.maxTimestampMs,
     })
     if (entry.batches.length > batchesRemembered) entry.batches.shift()
-    entry.lastTimestampMs = logAppendTimeMs ?? batch.maxTimestampMs
+    entry.lastTimestampMs = batch.maxTimestampMs
     if (batch.transactional) entry.transactionFrom ??= baseOffset
   }
 

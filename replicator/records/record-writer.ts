@@ -72,7 +72,7 @@ export class RecordWriter {
   }
 
   #varlong(value: bigint): void {
-    if (value >= -0x4000_0000n && value < 0x4000_0000n) {
+    if (value >= -0x8000_0000n && value < 0x8000_0000n) {
       this.#varint(Number(value))
       return
     }

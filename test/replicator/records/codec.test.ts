@@ -69,6 +69,12 @@ describe('codecs', () => {
     })
   }
 
+  test('take one lz4 frame and nothing after it', () => {
+    const frame = compress('lz4', Buffer.alloc(100, 'x'))
+    assert.throws(() => decompress('lz4', Buffer.concat([frame, Buffer.alloc(3)]), limit), /after the end/)
+    assert.throws(() => decompress('lz4', Buffer.concat([frame, frame]), limit), CorruptBatchError)
+  })
+
   test('believe no length that a snappy block claims', () => {
     const claims4GiB = Buffer.from('ffffffff0f00', 'hex')
     assert.throws(() => decompress('snappy', claims4GiB, limit), DecompressionLimitError)

@@ -144,6 +144,10 @@ export class BrokerSet implements LocalCluster {
     this.#process(id).signal('SIGCONT')
   }
 
+  detach(): Promise<void> {
+    return this.#watchdog.release()
+  }
+
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()
     return this.#stopped

@@ -63,6 +63,10 @@ export function brokerSettings(plan: ClusterPlan, id: number, dataFolder: string
     'share.coordinator.state.topic.num.partitions': '4',
     'share.coordinator.state.topic.replication.factor': replicas,
     'share.coordinator.state.topic.min.isr': minIsr,
+    // How long a killed broker counts as alive, and so how long its partitions lack a leader and it cannot come back
+    // (9 s by default).
+    'broker.session.timeout.ms': '5000',
+    'broker.heartbeat.interval.ms': '500',
     'group.initial.rebalance.delay.ms': '0',
     // A topic that nobody declared is a mistake to be seen, not to be served.
     'auto.create.topics.enable': 'false',

@@ -27,7 +27,7 @@ export async function ensureClassArchive(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const build = createHash('sha256')
-    .update(`${plan.java.javaPath}\n${plan.java.build}`)
+    .update(`secure\n${plan.java.javaPath}\n${plan.java.build}`)
     .digest('hex')
     .slice(0, 12)
   const archive = join(plan.folder, `classes-${build}.jsa`)

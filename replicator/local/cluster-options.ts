@@ -30,8 +30,6 @@ export interface LocalClusterOptions {
   readonly ports?: readonly number[]
   /** Limit for the whole start, in milliseconds. Default 60 000. */
   readonly startTimeoutMs?: number
-  /** The cluster goes on when this process ends, until somebody calls `endAbandonedCluster` with its folder. */
-  readonly outlivesParent?: boolean
   readonly extraJvmArguments?: readonly string[]
 }
 
@@ -82,7 +80,7 @@ export interface SecureAccess {
 
 /**
  * A running cluster of real brokers on this machine. When the process that started it ends, in whichever way, its
- * brokers are killed and its folder is removed, unless it was started to outlive it.
+ * brokers are killed and its folder is removed, unless it was detached.
  */
 export interface LocalCluster {
   readonly alias: string
@@ -99,6 +97,8 @@ export interface LocalCluster {
   /** SIGSTOP: the broker keeps its connections and answers nothing. */
   pauseBroker(id: number): void
   resumeBroker(id: number): void
+  /** From now on the cluster outlives this process, until somebody calls `endAbandonedCluster` with its folder. */
+  detach(): Promise<void>
   /** Kills the brokers and removes the folder. Idempotent. */
   stop(): Promise<void>
 }

@@ -22,11 +22,14 @@ export function isPortFree(port: number, host = '127.0.0.1'): Promise<boolean> {
  * must be ready to ask again.
  * @throws LocalError `port-taken` when not enough free ports are found.
  */
-export async function findFreePorts(count: number): Promise<readonly number[]> {
+export async function findFreePorts(
+  count: number,
+  except: readonly number[] = [],
+): Promise<readonly number[]> {
   const found = new Set<number>()
   for (let tries = 0; found.size < count && tries < 50 * count; tries += 1) {
     const port = randomInt(range.from, range.to)
-    if (!found.has(port) && (await isPortFree(port))) found.add(port)
+    if (!found.has(port) && !except.includes(port) && (await isPortFree(port))) found.add(port)
   }
   if (found.size < count) {
     throw new LocalError(

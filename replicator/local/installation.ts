@@ -16,7 +16,8 @@ export interface InstallOptions {
   readonly env?: NodeJS.ProcessEnv
 }
 
-const pomPath = join(import.meta.dirname, 'pom.xml')
+/** The Maven project that names Kafka's version and artifacts. */
+export const pomPath = join(import.meta.dirname, 'pom.xml')
 
 /**
  * Makes sure that Kafka is there, downloading it with Maven once per user. Safe to call from several processes at

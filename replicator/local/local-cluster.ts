@@ -44,7 +44,6 @@ async function startOnce(options: LocalClusterOptions, signal: AbortSignal): Pro
   try {
     await cluster.prepare(signal)
     await cluster.startAll(deadlineMs, signal)
-    if (options.outlivesParent === true) await watchdog.release()
     return cluster
   } catch (error) {
     const explained = signal.aborted ? signal.reason : await cluster.explain(error)
@@ -53,13 +52,20 @@ async function startOnce(options: LocalClusterOptions, signal: AbortSignal): Pro
   }
 }
 
-/** Ends a cluster that outlived the process that started it: kills its brokers, removes its folder. */
+/** Ends a cluster that was detached: kills its brokers, removes its folder. Harmless when it is gone already. */
 export async function endAbandonedCluster(folder: string): Promise<void> {
   await startWatchdog(folder).end()
 }
 
 async function choosePorts(options: LocalClusterOptions): Promise<ReadonlyMap<number, BrokerPorts>> {
   const brokers = options.brokers ?? 1
+  if (!/^[A-Za-z0-9][\w.-]{0,99}$/.test(options.alias)) {
+    throw new LocalError(
+      'bad-request',
+      `"${options.alias}" cannot name a local cluster.`,
+      'Use letters, digits, dots, dashes and underscores.',
+    )
+  }
   if (!Number.isInteger(brokers) || brokers < 1 || brokers > 9) {
     throw new LocalError('bad-request', `A local cluster cannot have ${brokers} brokers.`, 'Ask for 1 to 9.')
   }
@@ -71,7 +77,7 @@ async function choosePorts(options: LocalClusterOptions): Promise<ReadonlyMap<nu
       `Stop what listens there (\`lsof -i :${port}\` names it), or choose another port.`,
     )
   }
-  const free = await findFreePorts(brokers * 4)
+  const free = await findFreePorts(brokers * 4, options.ports)
   const ports = new Map<number, BrokerPorts>()
   for (let index = 0; index < brokers; index += 1) {
     const [client = 0, controller = 0, internal = 0, mutualTls = 0] = free.slice(index * 4, index * 4 + 4)

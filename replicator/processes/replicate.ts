@@ -1,0 +1,98 @@
+import { defaultBackoff } from '../clock/backoff.ts'
+import type { Clock } from '../clock/clock.ts'
+import type { Random } from '../clock/random.ts'
+import type { CausewayConfig } from '../config/load-config.ts'
+import type { AnnounceFlowEvent } from '../flow/events.ts'
+import { type RunningFlow, startFlow } from '../flow/flow.ts'
+import { defaultFlowLimits, type FlowLimits } from '../flow/flow-limits.ts'
+import type { FlowSnapshot } from '../flow/snapshot.ts'
+import type { Cluster } from '../kafka/cluster.ts'
+import { createKafkaCluster } from '../kafka/kafka-cluster.ts'
+import { internalTopics } from '../topology/internal-names.ts'
+import type { Flow, RegionAlias } from '../topology/model.ts'
+import { topicRulesOf } from './topic-rules.ts'
+
+export interface ReplicateOptions {
+  readonly config: CausewayConfig
+  /** Only flows placed at this region; all of them without it. */
+  readonly at?: RegionAlias
+  readonly clock: Clock
+  readonly random: Random
+  readonly announce: AnnounceFlowEvent
+  readonly acceptsGap: (topic: string, partition: number) => boolean
+}
+
+/** Flows at work in this process. */
+export interface Replicator {
+  readonly snapshots: () => readonly FlowSnapshot[]
+  /** Every flow has completed a discovery and forwards, or says what holds it back partition by partition. */
+  readonly isReady: () => boolean
+  /** Rejects as soon as a flow fails by a fault of its own; resolves when all have ended. */
+  readonly ended: Promise<void>
+  /** Settles everything in flight, writes progress, disconnects. */
+  drain(timeoutMs: number): Promise<void>
+  /** Disconnects at once. What was in flight is copied again by the next start. */
+  destroy(): Promise<void>
+}
+
+/** The flows that a process replicates: those placed at `at`, or all. */
+export function flowsAt(config: CausewayConfig, at: RegionAlias | undefined): readonly Flow[] {
+  const { flows } = config.topology
+  if (at === undefined) return flows
+  return flows.filter(({ placement, source, target }) => (placement === 'source' ? source : target) === at)
+}
+
+/** Connects to the clusters and starts the flows. Clusters that are away are waited for. */
+export function startReplicator(options: ReplicateOptions): Replicator {
+  const { config, clock, random, announce, acceptsGap } = options
+  const { topology } = config
+  const chosen = flowsAt(config, options.at)
+  const clusters = new Map<RegionAlias, Cluster>()
+  const clusterOf = (alias: RegionAlias): Cluster => {
+    const known = clusters.get(alias)
+    if (known !== undefined) return known
+    const settings = config.connections.get(alias)
+    if (settings === undefined) throw new Error(`The configuration holds no connection for ${alias}`)
+    const cluster = createKafkaCluster({ alias, settings, clock, random })
+    clusters.set(alias, cluster)
+    return cluster
+  }
+  const flows: readonly RunningFlow[] = chosen.map((flow) =>
+    startFlow({
+      flow,
+      progressTopic: internalTopics(topology).progress,
+      source: clusterOf(flow.source),
+      target: clusterOf(flow.target),
+      rules: topicRulesOf(topology, flow),
+      clock,
+      random,
+      backoff: defaultBackoff,
+      limits: flowLimits(config, chosen.length),
+      announce,
+      discoveryIntervalMs: config.discoveryIntervalMs,
+      acceptsGap,
+    }),
+  )
+  const close = async (): Promise<void> => {
+    await Promise.all([...clusters.values()].map((cluster) => cluster.close()))
+  }
+  return {
+    snapshots: () => flows.map((flow) => flow.snapshot()),
+    isReady: () => flows.every((flow) => flow.snapshot().state === 'running'),
+    ended: Promise.all(flows.map(({ ended }) => ended)).then(() => {}),
+    async drain(timeoutMs) {
+      await Promise.all(flows.map((flow) => flow.drain(timeoutMs)))
+      await close()
+    },
+    async destroy() {
+      for (const cluster of clusters.values()) cluster.destroy()
+      await Promise.all(flows.map((flow) => flow.destroy()))
+    },
+  }
+}
+
+/** The process's limits shared out among its flows. */
+function flowLimits(config: CausewayConfig, flows: number): FlowLimits {
+  const { bufferBytesMax } = config.limits
+  return { ...defaultFlowLimits, bufferBytesMax: Math.floor(bufferBytesMax / Math.max(1, flows)) }
+}

@@ -1,4 +1,5 @@
 import type { TopicLookup, TopicMetadata } from '../kafka/cluster.ts'
+import type { RegionAlias } from '../topology/model.ts'
 import { askInChunks } from './chunks.ts'
 import type { TopicEventBody } from './events.ts'
 import { matchTopics, selectTopics, type TopicMatch } from './match-topics.ts'
@@ -24,6 +25,7 @@ export class Discovery {
   readonly #context: DiscoveryContext
   #seen: SeenTopics = new Map()
   #isFirstRound = true
+  #asking: RegionAlias | undefined
   #standing: ReadonlyMap<string, TopicProblem> = new Map()
   /** Target topics with too many partitions that were told, with the count told. */
   readonly #toldWider = new Map<string, number>()
@@ -32,15 +34,22 @@ export class Discovery {
     this.#context = context
   }
 
+  /** The cluster whose answer the current look waits for, or waited for last. */
+  get asking(): RegionAlias {
+    return this.#asking ?? this.#context.flow.source
+  }
+
   /**
    * One look. The source's topics are remembered even if the target then fails: what comes later than that is new.
    * @throws KafkaError when a cluster does not answer; the next round starts over.
    */
   async round(signal: AbortSignal): Promise<Findings> {
     const { flow, rules, knownIds } = this.#context
+    this.#asking = flow.source
     const { selected, lookups } = await this.#lookAtSource(signal)
     this.#rememberSource(selected, lookups)
     const { matches, problems } = matchTopics({ flow, rules, selected, lookups, seen: this.#seen, knownIds })
+    this.#asking = flow.target
     const listed = await this.#lookAtTarget(matches, signal)
     const plan = planTopics({ flow, matches, targets: listed, seen: this.#seen })
     const refusals = await carryOut(plan, this.#context, signal)

@@ -60,6 +60,8 @@ export function createTopicSync(options: TopicSyncOptions): TopicSync {
 const nothingYet: DiscoveryRound = { completed: 0, pairs: [], problems: [], trouble: undefined }
 const discoveryIntervalDefaultMs = 2000
 const configIntervalDefaultMs = 30_000
+/** A look that takes longer is told as trouble while it goes on: clients wait much longer before they give up. */
+const slowLookMs = 5000
 /** Until the first round has ended, in milliseconds. */
 const firstRoundPollMs = 100
 
@@ -70,15 +72,44 @@ async function discover(
   signal: AbortSignal,
 ): Promise<void> {
   const discovery = new Discovery(contextOf(options))
+  let failure: string | undefined
   while (true) {
-    const failure = await looked(options, 'topics', latest.round.trouble, signal, async () => {
+    const looking = looked(options, 'topics', failure, signal, async () => {
       const findings = await discovery.round(signal)
       latest.round = { completed: latest.round.completed + 1, ...findings, trouble: undefined }
     })
+    if (!(await settlesWithin(slowLookMs, looking, options.clock, signal))) {
+      const waiting = `waiting for an answer of ${discovery.asking} for more than ${slowLookMs / 1000} s`
+      latest.round = { ...latest.round, trouble: failure ?? waiting }
+      await onRound(latest.round)
+    }
+    failure = await looking
     if (failure !== undefined) latest.round = { ...latest.round, trouble: failure }
     await onRound(latest.round)
     await options.clock.sleep(options.discoveryIntervalMs ?? discoveryIntervalDefaultMs, signal)
   }
+}
+
+/** Whether the work settles before the time is over; it goes on in any case. Leaves no timer behind. */
+async function settlesWithin(
+  ms: number,
+  work: Promise<unknown>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const done = new AbortController()
+  const settled = work.then(
+    () => true,
+    () => true,
+  )
+  const timer = clock.sleep(ms, AbortSignal.any([signal, done.signal])).then(
+    () => false,
+    () => true,
+  )
+  const isSettled = await Promise.race([settled, timer])
+  done.abort()
+  await timer
+  return isSettled
 }
 
 async function followConfigs(

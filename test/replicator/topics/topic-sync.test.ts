@@ -143,6 +143,26 @@ describe('topic sync', () => {
       },
     ))
 
+  test('reports a cluster that does not answer while it is still being asked', () =>
+    playing(
+      ({ source }) => source.add('orders', 1),
+      async ({ source, clock, rounds, last }) => {
+        const { promise: answer, resolve } = Promise.withResolvers<void>()
+        const listTopics = source.listTopics.bind(source)
+        source.listTopics = async () => {
+          await answer
+          return listTopics()
+        }
+        await clock.advance(20_000)
+        assert.deepEqual(pairNames(last()), ['us-east.orders'])
+        assert.match(last().trouble ?? '', /waiting for an answer of us-east/)
+        assert.equal(rounds.length, 2)
+        resolve()
+        await clock.advance(0)
+        assert.equal(last().trouble, undefined)
+      },
+    ))
+
   test('says that nothing is known while no round has succeeded', () =>
     playing(
       ({ source }) => {

@@ -125,7 +125,8 @@ export const topologyKeys = {
         .optional()
         .describe('Who decides that a region is lost. automatic needs a witness. Default: manual.'),
     })
-    .optional(),
+    .optional()
+    .describe('What happens when a region is lost.'),
   replication: z.strictObject(replicationKeys).optional().describe('Settings of all flows.'),
   flows: z
     .array(flow)

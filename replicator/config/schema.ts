@@ -26,7 +26,9 @@ const tls = z
 
 const sasl = z
   .strictObject({
-    mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer']),
+    mechanism: z
+      .enum(['plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer'])
+      .describe('How the brokers of this listener identify their clients.'),
     username: z.string().optional().describe(`For plain and scram. ${reference}`),
     password: secret('For plain and scram.').optional(),
     token: z

@@ -98,7 +98,7 @@ const reserved = '{}[],#'
 const maskStart = 0xfdd0 // Unicode noncharacters: never part of a text.
 
 function maskReferences(text: string): string {
-  return text.replaceAll(/\$\{(?:env|file):[^}\r\n]*\}/g, (reference) =>
+  return text.replaceAll(/\$\{(?:env|file):[^}\s"']*\}/g, (reference) =>
     reference.replaceAll(/[{}[\],#]/g, (char) => String.fromCharCode(maskStart + reserved.indexOf(char))),
   )
 }
@@ -129,7 +129,8 @@ function offsetOf(document: Document, path: Path, part: 'key' | 'value'): number
 }
 
 function pairOf(document: Document, map: YAMLMap, step: string | number): Pair | undefined {
-  const own = map.items.find(({ key }) => (isScalar(key) ? String(key.value) : key) === String(step))
+  // Of a key written twice, the last one counts, as in the data.
+  const own = map.items.findLast(({ key }) => (isScalar(key) ? String(key.value) : key) === String(step))
   if (own !== undefined) return own
   for (const { key, value } of map.items) {
     if (!isScalar(key) || (key.value !== '<<' && typeof key.value !== 'symbol')) continue

@@ -58,7 +58,12 @@ export function resolveFlows(
   if (pattern === 'custom') {
     if (listed.length === 0) {
       const hint = 'list its flows, or choose pattern: active-passive or active-active'
-      problems.push({ path: ['flows'], message: 'a custom topology has at least one flow', hint })
+      problems.push({
+        path: ['flows'],
+        message: 'a custom topology has at least one flow',
+        hint,
+        dependsOn: [['pattern']],
+      })
     }
     return listed.flatMap(({ path, settings, pairs }) =>
       pairs.map((pair) => ({

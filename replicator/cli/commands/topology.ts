@@ -16,21 +16,31 @@ export function registerTopology(program: Command): void {
     .description('check a causeway.yaml: prints its regions and flows, or every problem with its place')
     .requiredOption('-c, --config <file>', 'the configuration file')
     .option('--json', 'print JSON')
-    .action((options: { config: string; json?: boolean }) => {
-      process.exitCode = check(options.config, options.json === true)
+    .action((options: { config: string; json?: boolean }, command: Command) => {
+      process.exitCode = check(options.config, options.json === true, outputOf(command))
     })
   topology
     .command('schema')
     .description('print the JSON Schema of causeway.yaml, for editors')
     .option('--json', 'print JSON, which it always is')
-    .action(() => print(JSON.stringify(jsonSchema(), null, 2)))
+    .action((_, command: Command) => outputOf(command).print(JSON.stringify(jsonSchema(), null, 2)))
 }
 
-function check(path: string, json: boolean): number {
+interface Output {
+  print(line: string): void
+  complain(line: string): void
+}
+
+function outputOf(command: Command): Output {
+  const { writeOut, writeErr } = command.configureOutput()
+  return { print: (line) => writeOut?.(`${line}\n`), complain: (line) => writeErr?.(`${line}\n`) }
+}
+
+function check(path: string, json: boolean, { print, complain }: Output): number {
   const loaded = loadConfig({ path, readFile: (file) => readFileSync(file), environment: process.env })
   if (!loaded.ok) {
     if (json) print(JSON.stringify({ ok: false, problems: loaded.problems }, null, 2))
-    else for (const problem of loaded.problems) process.stderr.write(`${formatProblem(problem)}\n`)
+    else for (const problem of loaded.problems) complain(formatProblem(problem))
     return exitCode.usage
   }
   const { config, warnings } = loaded
@@ -39,7 +49,7 @@ function check(path: string, json: boolean): number {
     const { topology } = config
     print(JSON.stringify({ ok: refused.length === 0, topology, warnings, refusals: refused }, null, 2))
   } else {
-    for (const warning of warnings) process.stderr.write(`warning: ${formatProblem(warning)}\n`)
+    for (const warning of warnings) complain(`warning: ${formatProblem(warning)}`)
     print(describe(config, refused))
   }
   return refused.length === 0 ? exitCode.ok : exitCode.failed
@@ -80,8 +90,4 @@ function describeSelection(selection: NameSelection & Pick<TopicSelection, 'part
   if (selection.kind === 'name') return selection.name + partitions
   const exclude = selection.exclude === undefined ? '' : ` without /${selection.exclude}/`
   return `/${selection.match}/${exclude}${partitions}`
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`)
 }

@@ -3,11 +3,17 @@ import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { CommandFailure } from './command-failure.ts'
 import { registerLocal } from './commands/local.ts'
+import { registerReplicate } from './commands/replicate.ts'
+import { registerTopology } from './commands/topology.ts'
 import { exitCode } from './exit-codes.ts'
 import { openOutput } from './output.ts'
 
 /** Every command, in the order of --help. A command loads what it needs only when it runs. */
-const registrations: readonly ((program: Command) => void)[] = [registerLocal]
+const registrations: readonly ((program: Command) => void)[] = [
+  registerReplicate,
+  registerTopology,
+  registerLocal,
+]
 
 function buildProgram(): Command {
   const manifest = JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as {

@@ -1,0 +1,83 @@
+import type { FlowEvent } from '../flow/events.ts'
+
+/** One line of a log: how grave, what happened in a sentence, and the facts for machines. */
+export interface LogLine {
+  readonly level: 'info' | 'warn' | 'error'
+  readonly message: string
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** Says an event in words. */
+export function logLineOf(event: FlowEvent): LogLine {
+  const { flow, kind, ...facts } = event
+  const fields = { flow, event: kind, ...plain(facts) }
+  const line = (level: LogLine['level'], message: string): LogLine => ({
+    level,
+    message: `${flow}: ${message}`,
+    fields,
+  })
+  switch (event.kind) {
+    case 'target-topic-created':
+      return line('info', `created ${event.targetTopic} with ${event.partitions} partitions`)
+    case 'target-topic-grown':
+      return line('info', `grew ${event.targetTopic} from ${event.from} to ${event.to} partitions`)
+    case 'target-topic-wider':
+      return line(
+        'warn',
+        `${event.targetTopic} has ${event.targetPartitions} partitions, its source ${event.sourcePartitions}: records keep their partition, the others stay empty`,
+      )
+    case 'source-topic-gone':
+      return line('warn', `${event.topic} was deleted on the source; ${event.targetTopic} stays`)
+    case 'problem-appeared':
+      return line('error', `${place(event.problem)}: ${event.problem.reason}; ${event.problem.wayOut}`)
+    case 'problem-cleared':
+      return line('info', `${place(event.problem)}: solved: ${event.problem.reason}`)
+    case 'configs-changed':
+      return line(
+        'info',
+        `${event.targetTopic}: ${event.changes.map((c) => (c.kind === 'set' ? `set ${c.name}=${c.value}` : `default ${c.name}`)).join(', ')}`,
+      )
+    case 'configs-refused':
+      return line('warn', `${event.targetTopic}: configs refused: ${event.reason}; ${event.wayOut}`)
+    case 'configs-unknown':
+      return line('warn', `${event.targetTopic}: the target does not know ${event.names.join(', ')}`)
+    case 'look-failed':
+      return line('error', `cannot look at ${event.what}: ${event.reason}`)
+    case 'look-recovered':
+      return line('info', `sees ${event.what} again`)
+    case 'partition-started':
+      return line('info', `${place(event)} starts at ${event.sourceNext}, from ${event.from}`)
+    case 'partition-stopped':
+      return line('error', `${place(event)} STOPPED: ${event.reason} ${event.wayOut}`)
+    case 'partition-waiting':
+      return line('warn', `${place(event)} waits: ${event.reason} ${event.wayOut}`)
+    case 'partition-recovered':
+      return line('info', `${place(event)} goes on`)
+    case 'partition-reencodes':
+      return line(
+        'info',
+        `${place(event)} has batches that cannot pass as they are (${event.reason}): re-encoded`,
+      )
+    case 'gap-accepted':
+      return line(
+        'warn',
+        `${place(event)}: gap accepted, offsets ${event.fromOffset} to ${event.toOffset - 1n} are left out`,
+      )
+    case 'cluster-trouble':
+      return line('error', `${event.cluster}: ${event.reason}`)
+    case 'cluster-recovered':
+      return line('info', `${event.cluster} answers again`)
+    case 'progress-not-written':
+      return line('warn', `progress was not written, it is tried again: ${event.reason}`)
+  }
+}
+
+function place(at: { readonly topic: string; readonly partition: number | undefined }): string {
+  return at.partition === undefined ? at.topic : `${at.topic} partition ${at.partition}`
+}
+
+function plain(facts: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(facts).map(([name, value]) => [name, typeof value === 'bigint' ? String(value) : value]),
+  )
+}

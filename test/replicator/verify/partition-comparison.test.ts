@@ -153,6 +153,18 @@ describe('comparing partitions', () => {
     })
   }
 
+  test('tells null from empty, and long values of one length apart', () => {
+    for (const [a, b] of [
+      [null, ''],
+      ['x'.repeat(100), 'y'.repeat(100)],
+      ['x'.repeat(32), 'y'.repeat(32)],
+    ] as const) {
+      const result = compare([record(0, { key: 'k', value: a })], [record(0, { key: 'k', value: b })])
+      assert.deepEqual(result.first?.fields, ['value'])
+      assert.deepEqual(found(compare([record(0, { value: a })], [record(5, { value: a })])), {})
+    }
+  })
+
   test('shows no content', () => {
     const result = compare(
       [record(0, { key: 'secret', value: 'secret' })],

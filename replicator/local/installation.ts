@@ -7,6 +7,8 @@ import { defaultCacheFolder, type KafkaInstallation } from './kafka-files.ts'
 import { explainFileError, LocalError } from './local-error.ts'
 import { runCommand } from './run-command.ts'
 
+export type { KafkaInstallation } from './kafka-files.ts'
+
 export interface InstallOptions {
   /** Told in plain words what takes long. Not called when everything is there. */
   readonly onProgress?: (text: string) => void

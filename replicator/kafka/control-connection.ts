@@ -184,7 +184,7 @@ function refusedVersions(error: unknown, place: ErrorPlace): KafkaError | undefi
 /** Errors without a code, and those of buffers that end too early, come from reading an answer. */
 function unreadable(error: unknown, place: ErrorPlace): KafkaError | undefined {
   const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
-  if (code !== '' && !/^(ERR_OUT_OF_RANGE|ERR_BUFFER|PLT_KFK_OUT_OF_BOUNDS)/.test(code)) return undefined
+  if (code !== '' && !/OUT_OF_(RANGE|BOUNDS)|^ERR_BUFFER/.test(code)) return undefined
   return transportError('malformed', `the answer cannot be read (${String(error)})`, place, error)
 }
 

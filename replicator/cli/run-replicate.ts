@@ -11,10 +11,17 @@ import { type LogLine, logLineOf } from '../processes/event-log.ts'
 import { flowsAt, type Replicator, startReplicator } from '../processes/replicate.ts'
 import { refusals } from '../topology/refusals.ts'
 import { CommandFailure } from './command-failure.ts'
-import type { ReplicateArguments } from './commands/replicate.ts'
 import { exitCode } from './exit-codes.ts'
 import { type Output, openOutput } from './output.ts'
 import { progressLine } from './progress-line.ts'
+
+/** The command line of `causeway replicate`. */
+export interface ReplicateArguments {
+  readonly config: string
+  readonly at?: string
+  readonly acceptGap: readonly string[]
+  readonly drainTimeout: number
+}
 
 const PROGRESS_INTERVAL_MS = 1000
 

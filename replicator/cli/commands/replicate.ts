@@ -1,11 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
-
-export interface ReplicateArguments {
-  readonly config: string
-  readonly at?: string
-  readonly acceptGap: readonly string[]
-  readonly drainTimeout: number
-}
+import type { ReplicateArguments } from '../run-replicate.ts'
 
 /** Adds `causeway replicate`. */
 export function registerReplicate(program: Command): void {

@@ -87,7 +87,8 @@ function readPartition(
   const known = asked.leaderEpoch ?? partition.leaderEpoch
   if (known < partition.leaderEpoch) return failed(asked, errorCode.FENCED_LEADER_EPOCH)
   if (known > partition.leaderEpoch) return failed(asked, errorCode.UNKNOWN_LEADER_EPOCH)
-  if (partition.leader !== broker) return failed(asked, errorCode.NOT_LEADER_OR_FOLLOWER)
+  // Followers answer consumers too (KIP-392), so a reader notices a new leader only by the epoch it names.
+  if (!partition.replicas.includes(broker)) return failed(asked, errorCode.NOT_LEADER_OR_FOLLOWER)
   const { log } = partition
   if (asked.offset < log.logStart || asked.offset > log.logEnd) {
     return failed(asked, errorCode.OFFSET_OUT_OF_RANGE)

@@ -41,6 +41,8 @@ export class MemoryChannel implements BrokerChannel {
   #failure: KafkaError | undefined
   #turn: Promise<void> = Promise.resolve()
   #closing = false
+  /** Nothing that was sent later reaches the broker either: bytes on a connection arrive in order or not at all. */
+  #severed = false
 
   constructor(options: MemoryChannelOptions) {
     this.broker = options.broker
@@ -147,10 +149,13 @@ export class MemoryChannel implements BrokerChannel {
   ): Promise<void> {
     await this.#wait(fault.requestDelayMs)
     if (fault.breakChannel === 'before') this.#break()
-    if (fault.lose === 'request') await this.#ended.promise
+    if (fault.lose === 'request') {
+      this.#severed = true
+      await this.#ended.promise
+    }
     // What was sent before this side cut the connection may still reach the broker.
-    if (this.#failure !== undefined && !fault.arrivesAnyway) return
-    if (!this.#options.brokers.isUp(this.broker)) return
+    if (this.#failure !== undefined && !fault.arrivesAnyway) this.#severed = true
+    if (this.#severed || !this.#options.brokers.isUp(this.broker)) return
     let answer = await act()
     if (fault.duplicate) {
       discard(answer)
@@ -171,6 +176,7 @@ export class MemoryChannel implements BrokerChannel {
   }
 
   #break(): void {
+    this.#severed = true
     this.#end(transportError('connection', 'The connection broke', this.#options.place))
   }
 

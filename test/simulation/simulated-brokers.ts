@@ -190,6 +190,11 @@ export class SimulatedBrokers {
     this.topics.lead(partition, to)
   }
 
+  /** Leaves a partition without a leader until the next election: a broker that stops or starts, or {@link moveLeader}. */
+  loseLeader(at: TopicPartition): void {
+    this.topics.lead(this.partition(at), undefined)
+  }
+
   deleteTopic(name: string): void {
     this.topics.delete(name)
   }

@@ -1,80 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { transportError } from '../../../replicator/kafka/errors.ts'
-import type { TopicEvent } from '../../../replicator/topics/events.ts'
-import type { DiscoveryRound } from '../../../replicator/topics/topic-pair.ts'
 import { topicRules } from '../../../replicator/topics/topic-rules.ts'
-import { createTopicSync, type TopicSyncOptions } from '../../../replicator/topics/topic-sync.ts'
+import { createTopicSync } from '../../../replicator/topics/topic-sync.ts'
 import { configSync } from '../../../replicator/topology/defaults.ts'
-import type { FlowId, TopicSelection } from '../../../replicator/topology/model.ts'
+import type { FlowId } from '../../../replicator/topology/model.ts'
 import { SimulatedClock } from '../../simulation/simulated-clock.ts'
 import { codes, FakeTopics } from './fake-topics.ts'
-
-interface Setting {
-  readonly source: FakeTopics
-  readonly target: FakeTopics
-  readonly clock: SimulatedClock
-  readonly events: TopicEvent[]
-  readonly rounds: DiscoveryRound[]
-  last(): DiscoveryRound
-  kinds(): readonly string[]
-}
-
-interface Variation {
-  readonly topics?: readonly TopicSelection[]
-  readonly options?: Partial<TopicSyncOptions>
-}
-
-/** Runs topic sync over two fake clusters while `body` plays, then checks that it ends cleanly. */
-async function playing(
-  prepare: (setting: Setting) => void,
-  body: (setting: Setting) => Promise<void>,
-  variation: Variation = {},
-): Promise<void> {
-  const source = new FakeTopics('us-east')
-  const target = new FakeTopics('eu-west')
-  const clock = new SimulatedClock()
-  const events: TopicEvent[] = []
-  const rounds: DiscoveryRound[] = []
-  const setting: Setting = {
-    source,
-    target,
-    clock,
-    events,
-    rounds,
-    last: () => rounds.at(-1) ?? assert.fail('no round yet'),
-    kinds: () => events.map((event) => event.kind),
-  }
-  prepare(setting)
-  const ends = { source: source.alias, target: target.alias }
-  const topics = variation.topics ?? [{ kind: 'match', match: '.*' }]
-  const naming = { kind: 'prefixed', separator: '.' } as const
-  const stop = new AbortController()
-  const sync = createTopicSync({
-    flow: { id: 'us-east->eu-west' as FlowId, ...ends, replicationFactor: 1, configSync },
-    rules: topicRules({ ...ends, topics, paused: [], naming }, [source.alias, target.alias]),
-    source,
-    target,
-    clock,
-    announce: (event) => events.push(event),
-    ...variation.options,
-  })
-  const running = sync.run((round) => void rounds.push(round), stop.signal)
-  const failed = running.catch((error) => error)
-  try {
-    await clock.advance(0)
-    await body(setting)
-    const failure = await Promise.race([failed, undefined])
-    if (failure !== undefined) throw failure
-  } finally {
-    stop.abort(new Error('test over'))
-    await running
-  }
-  assert.equal(clock.waiting, 0)
-}
-
-const nothing = () => {}
-const pairNames = (round: DiscoveryRound) => round.pairs.map((pair) => pair.target.name)
+import { nothing, pairNames, playing } from './played-sync.ts'
 
 describe('topic sync', () => {
   test('creates target topics with partitions, filtered configs and replication factor, and reports them', () =>
@@ -107,20 +40,6 @@ describe('topic sync', () => {
         assert.equal(users?.appeared, 'later')
         assert.deepEqual(users?.laterPartitions, [0, 1])
         assert.equal(target.topics.get('us-east.orders')?.leaders.length, 3)
-      },
-    ))
-
-  test('waits for the leaders of a topic it created', () =>
-    playing(
-      ({ source, target }) => {
-        source.add('orders', 1)
-        target.leaderlessAnswers = 4
-      },
-      async ({ clock, rounds, last }) => {
-        assert.equal(rounds.length, 0)
-        await clock.advance(1000)
-        assert.deepEqual(last().pairs[0]?.partitions, [0])
-        assert.deepEqual(last().problems, [])
       },
     ))
 
@@ -171,23 +90,6 @@ describe('topic sync', () => {
       async ({ last }) => {
         assert.equal(last().completed, 0)
         assert.notEqual(last().trouble, undefined)
-      },
-    ))
-
-  test('a topic that appears while the target is away is later', () =>
-    playing(
-      ({ source, target }) => {
-        source.add('orders', 1)
-        target.isDown = true
-      },
-      async ({ source, target, clock, last }) => {
-        source.add('users', 1)
-        target.isDown = false
-        await clock.advance(2000)
-        assert.deepEqual(
-          last().pairs.map((p) => p.appeared),
-          ['at-start', 'later'],
-        )
       },
     ))
 
@@ -292,119 +194,6 @@ describe('topic sync', () => {
     await assert.rejects(broken, /a mistake/)
   })
 
-  test('another process creating the topic first is fine', () =>
-    playing(
-      ({ source, target }) => {
-        source.add('a', 1)
-        const createTopics = target.createTopics.bind(target)
-        target.createTopics = async (topics) => {
-          target.add('us-east.a', 1)
-          return createTopics(topics)
-        }
-      },
-      async ({ last, kinds }) => {
-        assert.deepEqual(pairNames(last()), ['us-east.a'])
-        assert.deepEqual(last().problems, [])
-        assert.deepEqual(kinds(), [])
-      },
-    ))
-
-  test('a deleted source topic leaves the pairs, is told once, and its copy stays', () =>
-    playing(
-      ({ source }) => source.add('a', 1),
-      async ({ source, target, clock, last, kinds }) => {
-        source.topics.delete('a')
-        await clock.advance(6000)
-        assert.deepEqual(last().pairs, [])
-        assert.equal(target.topics.has('us-east.a'), true)
-        assert.equal(kinds().filter((kind) => kind === 'source-topic-gone').length, 1)
-      },
-    ))
-
-  test('a re-created source topic is a problem, whether its absence was seen or not', () =>
-    playing(
-      ({ source }) => {
-        source.add('a', 1)
-        source.add('b', 1)
-      },
-      async ({ source, clock, last }) => {
-        source.topics.delete('a')
-        await clock.advance(2000)
-        source.add('a', 1)
-        source.add('b', 1)
-        await clock.advance(2000)
-        assert.deepEqual(last().pairs, [])
-        for (const problem of last().problems)
-          assert.match(problem.reason, /deleted and re-created on us-east/)
-        assert.equal(last().problems.length, 2)
-      },
-    ))
-
-  test('a copy deleted under way is not made anew', () =>
-    playing(
-      ({ source }) => source.add('a', 1),
-      async ({ target, clock, last }) => {
-        target.topics.delete('us-east.a')
-        await clock.advance(2000)
-        assert.deepEqual(last().pairs, [])
-        assert.match(last().problems[0]?.reason ?? '', /"us-east.a" was deleted on eu-west/)
-        assert.equal(target.topics.size, 0)
-      },
-    ))
-
-  test('a source topic hidden by permissions is not taken for deleted', () =>
-    playing(
-      ({ source }) => source.add('a', 1),
-      async ({ source, clock, last, kinds }) => {
-        source.hidden.add('a')
-        source.refusals.set('describeTopics:a', codes.topicAuthorization)
-        await clock.advance(2000)
-        assert.match(last().problems[0]?.reason ?? '', /"a" on us-east could not be described/)
-        source.hidden.clear()
-        await clock.advance(2000)
-        assert.deepEqual(pairNames(last()), ['us-east.a'])
-        assert.equal(kinds().includes('source-topic-gone'), false)
-      },
-    ))
-
-  test('a listing that lags behind removes nothing', () =>
-    playing(
-      ({ source }) => source.add('a', 1),
-      async ({ source, target, clock, rounds }) => {
-        source.listTopics = async () => []
-        target.listTopics = async () => []
-        await clock.advance(4000)
-        assert.equal(rounds.length, 3)
-        for (const round of rounds) assert.deepEqual(pairNames(round), ['us-east.a'])
-      },
-    ))
-
-  test('tells once that a target topic has more partitions', () =>
-    playing(
-      ({ source, target }) => {
-        source.add('a', 1)
-        target.add('us-east.a', 4)
-      },
-      async ({ clock, last, kinds }) => {
-        await clock.advance(6000)
-        assert.deepEqual(last().pairs[0]?.partitions, [0])
-        assert.deepEqual(kinds(), ['target-topic-wider'])
-      },
-    ))
-
-  test('an exactly named topic is looked for until it comes', () =>
-    playing(
-      nothing,
-      async ({ source, clock, last }) => {
-        assert.match(last().problems[0]?.reason ?? '', /unknown topic/)
-        source.add('orders', 1)
-        await clock.advance(2000)
-        assert.deepEqual(last().problems, [])
-        assert.deepEqual(pairNames(last()), ['us-east.orders'])
-      },
-      { topics: [{ kind: 'name', name: 'orders' }] },
-    ))
-
   test('asks for configs in chunks, and not in every round', () =>
     playing(
       ({ source }) => {
@@ -443,91 +232,4 @@ describe('topic sync', () => {
     await assert.rejects(sync.run(fail, new AbortController().signal), /the flow is broken/)
     assert.equal(clock.waiting, 0)
   })
-})
-
-describe('config sync', () => {
-  const withCopy = ({ source, target }: Setting) => {
-    source.add('a', 1, { configs: { 'retention.ms': '5' } })
-    target.add('us-east.a', 1, { configs: { 'min.insync.replicas': '2', 'cleanup.policy': 'compact' } })
-  }
-  const configsOf = (setting: Setting) =>
-    Object.fromEntries(setting.target.topics.get('us-east.a')?.configs ?? [])
-
-  test('follows the source at each interval and sends nothing when equal', () =>
-    playing(withCopy, async (setting) => {
-      const { source, target, clock, kinds } = setting
-      await clock.advance(1000)
-      assert.deepEqual(configsOf(setting), { 'min.insync.replicas': '2', 'retention.ms': '5' })
-      source.topics.get('a')?.configs.set('retention.ms', '6')
-      await clock.advance(30_000)
-      assert.equal(configsOf(setting)['retention.ms'], '6')
-      await clock.advance(90_000)
-      assert.equal(target.calls.filter((call) => call.startsWith('alterTopicConfigs')).length, 2)
-      assert.deepEqual(kinds(), ['configs-changed', 'configs-changed'])
-    }))
-
-  test('a refused config does not keep the others back, and is told once', () =>
-    playing(
-      (setting) => {
-        withCopy(setting)
-        setting.target.refusals.set('alterConfig:retention.ms', codes.invalidConfig)
-      },
-      async (setting) => {
-        await setting.clock.advance(100_000)
-        assert.deepEqual(configsOf(setting), { 'min.insync.replicas': '2' })
-        assert.deepEqual(setting.kinds(), ['configs-changed', 'configs-refused'])
-      },
-    ))
-
-  test('a topic that refuses does not keep the others back', () =>
-    playing(
-      (setting) => {
-        withCopy(setting)
-        setting.source.add('b', 1, { configs: { 'retention.ms': '5' } })
-        setting.target.add('us-east.b', 1)
-        setting.target.refusals.set('alterTopicConfigs:us-east.a', codes.topicAuthorization)
-      },
-      async ({ target, clock, events }) => {
-        await clock.advance(1000)
-        assert.equal(target.topics.get('us-east.b')?.configs.get('retention.ms'), '5')
-        const refused = events.find((event) => event.kind === 'configs-refused')
-        assert.match(refused?.wayOut ?? '', /ALTER_CONFIGS on "us-east.a" at eu-west/)
-      },
-    ))
-
-  test('tells which configs the target does not know', () =>
-    playing(
-      (setting) => {
-        withCopy(setting)
-        setting.source.topics.get('a')?.configs.set('new.config', 'x')
-      },
-      async ({ clock, events }) => {
-        await clock.advance(40_000)
-        const unknown = events.filter((event) => event.kind === 'configs-unknown')
-        assert.deepEqual(
-          unknown.map((event) => event.names),
-          [['new.config']],
-        )
-      },
-    ))
-
-  test('off leaves the target alone', () =>
-    playing(
-      withCopy,
-      async ({ target, clock }) => {
-        await clock.advance(60_000)
-        assert.equal(target.calls.filter((call) => call.includes('Configs')).length, 0)
-      },
-      {
-        options: {
-          flow: {
-            id: 'us-east->eu-west' as FlowId,
-            source: 'us-east',
-            target: 'eu-west',
-            replicationFactor: 1,
-            configSync: { ...configSync, mode: 'off' },
-          } as TopicSyncOptions['flow'],
-        },
-      },
-    ))
 })

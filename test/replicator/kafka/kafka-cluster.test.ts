@@ -134,6 +134,25 @@ describe('changes of topics', () => {
     assert.equal(first.heard(keys.createTopics).length, 1)
   })
 
+  test('are over when the broker that is asked next knows of them', async () => {
+    const ports = () => ({ 0: broker.port })
+    const broker = await startBroker({
+      metadata: inTurn(
+        () => metadataAnswer({ ports: ports() }),
+        () => metadataAnswer({ ports: ports() }),
+        () => metadataAnswer({ ports: ports(), topics: { orders: [-1] } }),
+        () => metadataAnswer({ ports: ports(), topics: { orders: [0] } }),
+        () => 'hang up',
+      ),
+      createTopics: () => createTopicsAnswer('orders', 0),
+    })
+    const configs = new Map<string, string>()
+    const topic = { name: 'orders', partitions: 1, replicationFactor: 1, configs }
+    const results = await connect(broker.port).createTopics([topic])
+    assert.equal(results.get('orders')?.ok, true)
+    assert.equal(broker.heard(keys.metadata).length, 4)
+  })
+
   test('a topic that an attempt with a lost answer has grown counts as grown', async () => {
     const broker = await startBroker({
       metadata: () => metadataAnswer({ ports: { 0: broker.port }, topics: { orders: [0, 0, 0] } }),

@@ -16,6 +16,13 @@ export function registerTopology(program: Command): void {
     .description('check a causeway.yaml: prints its regions and flows, or every problem with its place')
     .requiredOption('-c, --config <file>', 'the configuration file')
     .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  causeway topology check -c causeway.yaml
+  causeway topology check -c causeway.yaml --json`,
+    )
     .action((options: { config: string; json?: boolean }, command: Command) => {
       process.exitCode = check(options.config, options.json === true, outputOf(command))
     })
@@ -23,6 +30,12 @@ export function registerTopology(program: Command): void {
     .command('schema')
     .description('print the JSON Schema of causeway.yaml, for editors')
     .option('--json', 'print JSON, which it always is')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  causeway topology schema > causeway.schema.json`,
+    )
     .action((_, command: Command) => outputOf(command).print(JSON.stringify(jsonSchema(), null, 2)))
 }
 

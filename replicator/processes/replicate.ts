@@ -8,9 +8,9 @@ import { defaultFlowLimits, type FlowLimits } from '../flow/flow-limits.ts'
 import type { FlowSnapshot } from '../flow/snapshot.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import { createKafkaCluster } from '../kafka/kafka-cluster.ts'
+import { topicRules } from '../topics/topic-rules.ts'
 import { internalTopics } from '../topology/internal-names.ts'
 import type { Flow, RegionAlias } from '../topology/model.ts'
-import { topicRulesOf } from './topic-rules.ts'
 
 export interface ReplicateOptions {
   readonly config: CausewayConfig
@@ -47,6 +47,7 @@ export function startReplicator(options: ReplicateOptions): Replicator {
   const { config, clock, random, announce, acceptsGap } = options
   const { topology } = config
   const chosen = flowsAt(config, options.at)
+  const aliases = topology.regions.map(({ alias }) => alias)
   const clusters = new Map<RegionAlias, Cluster>()
   const clusterOf = (alias: RegionAlias): Cluster => {
     const known = clusters.get(alias)
@@ -63,7 +64,7 @@ export function startReplicator(options: ReplicateOptions): Replicator {
       progressTopic: internalTopics(topology).progress,
       source: clusterOf(flow.source),
       target: clusterOf(flow.target),
-      rules: topicRulesOf(topology, flow),
+      rules: topicRules(flow, aliases),
       clock,
       random,
       backoff: defaultBackoff,

@@ -63,6 +63,8 @@ export class BrokerConnection implements AnswerReceiver {
     connection.#socket = socket
     socket.on('error', (error) => connection.destroy(socketError(request, error)))
     socket.on('close', () => connection.destroy(connection.#broken('The broker closed the connection')))
+    // What happened to the socket since it was opened has told nobody.
+    if (socket.destroyed) throw connection.#broken('The broker closed the connection')
     void connection.#watchTimeouts()
     return connection
   }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock/clock.ts'
 import type { RegionAlias } from '../../topology/model.ts'
+import { abortable } from '../abortable.ts'
 import type {
   BrokerChannel,
   BrokerId,
@@ -63,11 +64,14 @@ export async function openHotChannel(
     const wire = { host, port, tls: settings.tls, place, clientId: settings.clientId }
     const requestTimeoutMs = settings.requestTimeoutMs ?? 30_000
     connection = await BrokerConnection.open({ ...wire, requestTimeoutMs }, clock, pool, within)
-    const versions = await negotiateVersions(connection)
-    const sessionMs = settings.sasl === undefined ? undefined : await logIn(connection, settings.sasl)
+    // Cutting the connection does not end everything that a log-in waits for, such as whoever gives tokens.
+    const versions = await abortable(negotiateVersions(connection), within)
+    const { sasl } = settings
+    const sessionMs = sasl === undefined ? undefined : await abortable(logIn(connection, sasl), within)
     return new HotChannel(broker, { cluster, broker }, connection, versions, clock, sessionMs)
   } catch (error) {
     connection?.destroy(transportError('closed', 'The connection was given up', place))
+    signal?.throwIfAborted()
     throw error
   } finally {
     within.removeEventListener('abort', onAbort)
@@ -84,6 +88,7 @@ class HotChannel implements BrokerChannel {
   readonly #clock: Clock
   readonly #usableUntilMs: number
   readonly #ended = new AbortController()
+  /** While the broker throttles: settles when the last of those who wait has sent its request. */
   #turn: Promise<void> | undefined
 
   constructor(
@@ -109,12 +114,11 @@ class HotChannel implements BrokerChannel {
   }
 
   async fetch(request: FetchRequest, signal?: AbortSignal): Promise<FetchResponse> {
-    if (this.#mustWait()) await this.#awaitTurn()
     const version = this.#versions.fetch
     const plan = planFetch(request.partitions)
     const body = new ByteBuilder(96 + plan.size * 256 + request.partitions.length * 40)
     writeFetch(body, version, request, plan)
-    const { frame, answer } = await this.#abortable(signal, () =>
+    const { frame, answer } = await this.#inTurn(signal, () =>
       this.#connection.leased(
         { key: FETCH_API_KEY, version },
         [body.view()],
@@ -140,10 +144,9 @@ class HotChannel implements BrokerChannel {
   }
 
   async produce(request: ProduceRequest, signal?: AbortSignal): Promise<ProduceResponse> {
-    if (this.#mustWait()) await this.#awaitTurn()
     const { pieces } = layOutProduce(request)
     const api = { key: PRODUCE_API_KEY, version: this.#versions.produce }
-    const answer = await this.#abortable(signal, () =>
+    const answer = await this.#inTurn(signal, () =>
       this.#connection.lent(api, pieces, request.timeoutMs, (buffer, start, end) => {
         const cursor = new ByteCursor(buffer.subarray(0, end), start)
         cursor.skipTags()
@@ -169,31 +172,49 @@ class HotChannel implements BrokerChannel {
   /** KIP-219: after a throttled answer it is the client that waits, before its next request on this connection. */
   #throttle(throttleMs: number): void {
     if (throttleMs <= 0) return
-    const waits = this.#clock.sleep(throttleMs, this.#ended.signal).catch(() => {})
-    void this.#queue((this.#turn ?? Promise.resolve()).then(() => waits))
+    const over = this.#clock.sleep(throttleMs, this.#ended.signal).catch(() => {})
+    this.#lineUp(Promise.all([this.#turn, over]).then(() => {}))
   }
 
-  #mustWait(): boolean {
-    if (this.#clock.monotonicMs() < this.#usableUntilMs) return this.#turn !== undefined
+  #inTurn<T>(signal: AbortSignal | undefined, send: () => Promise<T>): Promise<T> {
+    const before = this.#turn
+    if (before !== undefined) return this.#afterTurn(before, signal, send)
+    this.#requireSession()
+    return this.#abortable(signal, send)
+  }
+
+  /** Requests that wait go out in the order they came: each behind the one before, even if that one was given up. */
+  async #afterTurn<T>(
+    before: Promise<void>,
+    signal: AbortSignal | undefined,
+    send: () => Promise<T>,
+  ): Promise<T> {
+    const mine = Promise.withResolvers<void>()
+    this.#lineUp(mine.promise)
+    try {
+      await (signal === undefined ? before : abortable(before, signal))
+      this.#requireSession()
+      return this.#abortable(signal, send)
+    } finally {
+      void before.then(mine.resolve)
+    }
+  }
+
+  #lineUp(turn: Promise<void>): void {
+    this.#turn = turn
+    void turn.then(() => {
+      if (this.#turn === turn) this.#turn = undefined
+    })
+  }
+
+  #requireSession(): void {
+    if (this.#clock.monotonicMs() < this.#usableUntilMs) return
     void this.#connection.close()
     throw transportError(
       'connection',
       'The log-in session of this connection ends; open another',
       this.#place,
     )
-  }
-
-  /** Requests that wait go out in the order they came: each queues behind the one before. */
-  #awaitTurn(): Promise<void> {
-    return this.#queue((this.#turn ?? Promise.resolve()).then(() => {}))
-  }
-
-  #queue(turn: Promise<void>): Promise<void> {
-    const mine = turn.then(() => {
-      if (this.#turn === mine) this.#turn = undefined
-    })
-    this.#turn = mine
-    return mine
   }
 
   /**
@@ -204,7 +225,9 @@ class HotChannel implements BrokerChannel {
     if (signal === undefined) return send()
     signal.throwIfAborted()
     const onAbort = (): void =>
-      this.destroy(transportError('aborted', 'The request was given up', this.#place))
+      this.destroy(
+        transportError('connection', 'A request on this connection was given up by this side', this.#place),
+      )
     signal.addEventListener('abort', onAbort, { once: true })
     try {
       return await send()

@@ -6,7 +6,9 @@ import {
   saslPlain,
   saslScramSha,
 } from '@platformatic/kafka'
+import { connectionFailure } from '../connection-failure.ts'
 import { type ErrorPlace, KafkaError, transportError } from '../errors.ts'
+import type { Secret } from '../secret.ts'
 import type { SaslSettings } from '../settings.ts'
 import type { BrokerConnection } from './broker-connection.ts'
 import { FETCH_API_KEY, FETCH_VERSIONS } from './fetch-codec.ts'
@@ -56,7 +58,7 @@ const mechanisms = {
 /**
  * Logs in over an open connection, with the wire library's exchanges.
  * @returns how long the session lasts in milliseconds, or `undefined` when the broker sets no end (KIP-368)
- * @throws KafkaError `authentication`, which a retry does not mend
+ * @throws KafkaError `authentication`, which a retry does not mend; `token` when there is none to log in with
  */
 export async function logIn(connection: BrokerConnection, sasl: SaslSettings): Promise<number | undefined> {
   const library = connection.asLibraryConnection()
@@ -64,7 +66,7 @@ export async function logIn(connection: BrokerConnection, sasl: SaslSettings): P
   try {
     await saslHandshakeV1.api.async(library, mechanisms[sasl.mechanism])
     if (sasl.mechanism === 'oauthbearer') {
-      const token = await sasl.token()
+      const token = await askToken(sasl.token, connection.place)
       const answer = await saslOAuthBearer.authenticate(authenticate, library, token.reveal(), {
         ...sasl.extensions,
       })
@@ -87,9 +89,19 @@ function lifetime(sessionLifetimeMs: bigint): number | undefined {
   return sessionLifetimeMs > 0n ? Number(sessionLifetimeMs) : undefined
 }
 
+/** Whoever gives tokens may fail for a while: that is no refused log-in. */
+async function askToken(ask: () => Promise<Secret>, place: ErrorPlace): Promise<Secret> {
+  try {
+    return await ask()
+  } catch (cause) {
+    if (cause instanceof KafkaError) throw cause
+    throw transportError('token', 'There is no token to log in with', place, cause)
+  }
+}
+
 function loginError(error: unknown, sasl: SaslSettings, place: ErrorPlace): KafkaError {
-  if (error instanceof KafkaError) return error
-  const who = 'username' in sasl ? ` as ${sasl.username}` : ''
-  const message = `The log-in${who} by ${mechanisms[sasl.mechanism]} was refused`
-  return transportError('authentication', message, place, error)
+  const told = connectionFailure(error, { place, tls: false, sasl: true, answered: true })
+  if (told.kind !== 'authentication' || !('username' in sasl)) return told
+  const message = `The log-in as ${sasl.username} by ${mechanisms[sasl.mechanism]} was refused: ${told.summary}`
+  return transportError('authentication', message, place, undefined, told.wayOut)
 }

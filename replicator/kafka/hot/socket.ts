@@ -1,5 +1,6 @@
 import net from 'node:net'
 import tls from 'node:tls'
+import { connectionFailure } from '../connection-failure.ts'
 import { type ErrorPlace, type KafkaError, transportError } from '../errors.ts'
 import type { TlsSettings } from '../settings.ts'
 
@@ -76,17 +77,7 @@ function tlsOptions(host: string, settings: TlsSettings): tls.ConnectionOptions 
   }
 }
 
-/** Tells problems of TLS, which a retry does not mend, from those of the network. */
-export function socketError(request: SocketRequest, error: Error): KafkaError {
-  const code = (error as NodeJS.ErrnoException).code ?? ''
-  const ofTls =
-    /^(CERT_|ERR_TLS|ERR_SSL|DEPTH_|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|INVALID_CA|EPROTO)/.test(code)
-  return ofTls
-    ? transportError('tls', `The TLS connection failed with ${code}: ${error.message}`, request.place, error)
-    : transportError(
-        'connection',
-        `The connection failed with ${code || error.message}`,
-        request.place,
-        error,
-      )
+/** Tells problems of names, of TLS (which a retry does not mend) and of the network apart. */
+export function socketError({ tls, place }: SocketRequest, error: Error): KafkaError {
+  return connectionFailure(error, { place, tls: tls !== undefined, sasl: false, answered: true })
 }

@@ -40,6 +40,18 @@ describe('a written causeway.yaml', () => {
     )
   })
 
+  test('writes out what parts of a spec share', () => {
+    const topics = [{ name: 'prices' }]
+    const flows = [{ source: 'a', target: 'b', topics, paused: topics }]
+    const servers = { bootstrap: ['a:1'] }
+    const written = writeConfig(
+      { name: 'c', regions: { a: {}, b: {} }, topics, flows },
+      { a: servers, b: servers },
+    )
+    assert.doesNotMatch(written, /[&*]/)
+    assert.ok(load(written).ok)
+  })
+
   test('reads well', () => {
     const spec = activePassivePair({
       name: 'payments',

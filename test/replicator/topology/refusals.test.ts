@@ -113,6 +113,7 @@ describe('loops', () => {
     assert.deepEqual(both([{ name: 'x' }], [{ name: 'x' }]), ['identity-loop'])
     assert.deepEqual(both([{ match: 'x|y' }], [{ match: 'y|z' }]), ['identity-loop'])
     assert.deepEqual(both([{ match: 'ab*' }], [{ name: 'a' }]), ['identity-loop'])
+    assert.deepEqual(both([{ match: 'ab*.*' }], [{ match: 'ac.*' }]), ['identity-loop'])
     assert.deepEqual(both([{ match: 'or.*' }], [{ match: 'orders\\..*' }]), ['identity-loop'])
   })
 

@@ -105,15 +105,15 @@ export const causewayFile = z
         bufferBytes: byteSize
           .optional()
           .describe('Records held in memory between source and target, per process. Default: 96MiB.'),
-        fetchPartitionBytes: byteSize
+        fetchBytes: byteSize
           .optional()
-          .describe('Asked from one partition at a time. Default: 1MiB.'),
+          .describe('Largest answer asked of a source broker at a time. Default: 8MiB.'),
         connectionsPerBroker: z
           .int()
           .min(1)
           .max(32)
           .optional()
-          .describe('To fetch from, and to produce to, one broker. Default: 1.'),
+          .describe('Connections to each source broker; more fill a longer link. Default: 4.'),
       })
       .optional()
       .describe("The replicator's use of memory and connections; the defaults suit most machines."),

@@ -93,7 +93,12 @@ export function startReplicator(options: ReplicateOptions): Replicator {
 }
 
 /** The process's limits shared out among its flows. */
-function flowLimits(config: CausewayConfig, flows: number): FlowLimits {
-  const { bufferBytesMax } = config.limits
-  return { ...defaultFlowLimits, bufferBytesMax: Math.floor(bufferBytesMax / Math.max(1, flows)) }
+function flowLimits({ limits }: CausewayConfig, flows: number): FlowLimits {
+  return {
+    ...defaultFlowLimits,
+    bufferBytesMax: Math.floor(limits.bufferBytesMax / Math.max(1, flows)),
+    fetchBytesMax: limits.fetchBytesMax,
+    fetchBytesMin: Math.min(defaultFlowLimits.fetchBytesMin, limits.fetchBytesMax),
+    sourceLanes: limits.connectionsPerBroker,
+  }
 }

@@ -34,8 +34,8 @@ describe('a sound file', () => {
     assert.deepEqual(target, { bootstrap: ['eu-west.example:9092'], clientId: 'causeway-payments' })
     assert.deepEqual(limits, {
       bufferBytesMax: 100_663_296,
-      fetchPartitionBytesMax: 1_048_576,
-      connectionsPerBroker: 1,
+      fetchBytesMax: 8_388_608,
+      connectionsPerBroker: 4,
     })
     assert.deepEqual(http, { port: 8480, host: '0.0.0.0' })
     assert.equal(discoveryIntervalMs, 2_000)
@@ -62,7 +62,7 @@ flows:
     topics: *list
     naming: identity
     paused: [{ name: prices }]
-limits: { bufferBytes: 64 MiB, fetchPartitionBytes: 512KiB, connectionsPerBroker: 3 }
+limits: { bufferBytes: 64 MiB, fetchBytes: 512KiB, connectionsPerBroker: 3 }
 http: { port: 0, host: 127.0.0.1 }
 discoveryInterval: 500ms
 `
@@ -77,7 +77,7 @@ discoveryInterval: 500ms
     })
     assert.deepEqual(config.limits, {
       bufferBytesMax: 67_108_864,
-      fetchPartitionBytesMax: 524_288,
+      fetchBytesMax: 524_288,
       connectionsPerBroker: 3,
     })
     assert.deepEqual(config.http, { port: 0, host: '127.0.0.1' })
@@ -139,7 +139,7 @@ const bad: [string, string, string[]][] = [
   ],
   [
     'problems of meaning, behind each other and behind problems of shape',
-    `name: Payments\npattern: active-passive\nregions:\n  us-east: { role: active, bootstrap: [us, "http://us:9092", "us:0"] }\n  eu-west: { role: passive, bootstrap: [eu:9092], sekurity: {} }\ntopics: [{ match: "(" }, 7, { match: "[" }]\nobjectives: { rpo: 5 sec }\nfailover: { mode: automatic }\nflows: [{ source: us-east, target: eu-wets }]\nlimits: { bufferBytes: 12MB, fetchPartitionBytes: 0B }\ndiscoveryInterval: 0s\n`,
+    `name: Payments\npattern: active-passive\nregions:\n  us-east: { role: active, bootstrap: [us, "http://us:9092", "us:0"] }\n  eu-west: { role: passive, bootstrap: [eu:9092], sekurity: {} }\ntopics: [{ match: "(" }, 7, { match: "[" }]\nobjectives: { rpo: 5 sec }\nfailover: { mode: automatic }\nflows: [{ source: us-east, target: eu-wets }]\nlimits: { bufferBytes: 12MB, fetchBytes: 0B }\ndiscoveryInterval: 0s\n`,
     [
       '1:7 name: "Payments" cannot name a topology: use 1 to 63 lowercase letters, digits and dashes, beginning and ending with a letter or digit',
       '4:40 regions.us-east.bootstrap[0]: expected host:port; such as broker-1.example:9092',
@@ -153,7 +153,7 @@ const bad: [string, string, string[]][] = [
       '8:19 failover.mode: automatic failover needs a witness: without one, a cut between two regions looks like a lost region; add a region with role: witness, or use mode: manual',
       '9:36 flows[0].target: there is no region "eu-wets"; did you mean "eu-west"?',
       '10:24 limits.bufferBytes: not a size above zero; write a number with B, KiB, MiB or GiB, such as 96MiB',
-      '10:51 limits.fetchPartitionBytes: not a size above zero; write a number with B, KiB, MiB or GiB, such as 96MiB',
+      '10:51 limits.fetchBytes: not a size above zero; write a number with B, KiB, MiB or GiB, such as 96MiB',
       '11:20 discoveryInterval: not a duration above zero; write a number with ms, s, m, h or d, such as 500ms or 5s',
     ],
   ],

@@ -153,7 +153,7 @@ const bad: [string, string, string[]][] = [
       '8:19 failover.mode: automatic failover needs a witness: without one, a cut between two regions looks like a lost region; add a region with role: witness, or use mode: manual',
       '9:36 flows[0].target: there is no region "eu-wets"; did you mean "eu-west"?',
       '10:24 limits.bufferBytes: not a size above zero; write a number with B, KiB, MiB or GiB, such as 96MiB',
-      '10:51 limits.fetchBytes: not a size above zero; write a number with B, KiB, MiB or GiB, such as 96MiB',
+      '10:42 limits.fetchBytes: not a size above zero; write a number with B, KiB, MiB or GiB, such as 96MiB',
       '11:20 discoveryInterval: not a duration above zero; write a number with ms, s, m, h or d, such as 500ms or 5s',
     ],
   ],

@@ -23,9 +23,19 @@ export interface BrokerHost {
 /** File in a cluster's folder; a container of brokers ends when it is gone. */
 export const runningMark = 'running'
 
-/** The host for brokers from `source`; `folder` is the cluster's, `ports` are those to be reached from outside. */
-export function brokerHost(source: BrokerSource, folder: string, ports: readonly number[]): BrokerHost {
-  return source.kind === 'java' ? machineHost(source) : containerHost(source, folder, ports)
+/** What a container must be given of this machine. */
+export interface SharedPlaces {
+  /** The cluster's folder. */
+  readonly folder: string
+  /** Where brokers write their logs; may be the same. */
+  readonly logFolder: string
+  /** Ports to be reached from outside. */
+  readonly ports: readonly number[]
+}
+
+/** The host for brokers from `source`. */
+export function brokerHost(source: BrokerSource, shared: SharedPlaces): BrokerHost {
+  return source.kind === 'java' ? machineHost(source) : containerHost(source, shared)
 }
 
 function machineHost(installation: KafkaInstallation): BrokerHost {
@@ -43,16 +53,16 @@ function machineHost(installation: KafkaInstallation): BrokerHost {
 
 /**
  * `docker run` for the container that all brokers of a cluster share. It does nothing itself: brokers are started in
- * it with `docker exec`. The cluster's folder has the same path inside. The container removes itself a second after
+ * it with `docker exec`. The shared folders have the same path inside. The container removes itself a second after
  * the file `running` is gone from the folder, so that whoever removes the folder ends it too.
  */
 export function containerCommand(
   image: string,
   name: string,
-  folder: string,
-  ports: readonly number[],
+  { folder, logFolder, ports }: SharedPlaces,
   user: string,
 ): readonly string[] {
+  const folders = new Set([folder, logFolder])
   return [
     'run',
     '--rm',
@@ -60,7 +70,7 @@ export function containerCommand(
     '--init',
     `--name=${name}`,
     `--user=${user}`,
-    `--volume=${folder}:${folder}`,
+    ...[...folders].map((path) => `--volume=${path}:${path}`),
     ...ports.map((port) => `--publish=127.0.0.1:${port}:${port}`),
     '--entrypoint=/bin/sh',
     image,
@@ -69,11 +79,8 @@ export function containerCommand(
   ]
 }
 
-function containerHost(
-  installation: DockerInstallation,
-  folder: string,
-  ports: readonly number[],
-): BrokerHost {
+function containerHost(installation: DockerInstallation, shared: SharedPlaces): BrokerHost {
+  const { folder } = shared
   const name = folder.split('/').at(-1) ?? folder
   const docker = installation.dockerPath
   return {
@@ -83,7 +90,7 @@ function containerHost(
     listenHost: '0.0.0.0',
     prefix: [docker, 'exec', name],
     async open(signal) {
-      const args = containerCommand(installation.image, name, folder, ports, currentUser())
+      const args = containerCommand(installation.image, name, shared, currentUser())
       const outcome = await runCommand(docker, args, {}, signal)
       if (outcome.code === 0) return
       const taken = /port is already allocated|address already in use/i.test(outcome.stderr)

@@ -60,7 +60,7 @@ export class BrokerSet implements LocalCluster {
       internal,
       mutualTls,
     ])
-    this.#host = brokerHost(options.installation, folder, reached)
+    this.#host = brokerHost(options.installation, { folder, logFolder: this.#logFolder, ports: reached })
   }
 
   get bootstrap(): readonly string[] {

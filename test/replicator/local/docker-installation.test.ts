@@ -6,13 +6,8 @@ import { formatCommand } from '../../../replicator/local/docker-installation.ts'
 // No engine is asked here: this holds the command lines that Docker would get.
 
 test('one container for all brokers of a cluster, reachable from this machine only, gone with the folder', () => {
-  const command = containerCommand(
-    'apache/kafka:4.3.1',
-    'causeway-us-east-x',
-    '/tmp/c',
-    [20001, 20002],
-    '1000:1000',
-  )
+  const shared = { folder: '/tmp/c', logFolder: '/logs', ports: [20001, 20002] }
+  const command = containerCommand('apache/kafka:4.3.1', 'causeway-us-east-x', shared, '1000:1000')
   assert.deepEqual(command, [
     'run',
     '--rm',
@@ -21,6 +16,7 @@ test('one container for all brokers of a cluster, reachable from this machine on
     '--name=causeway-us-east-x',
     '--user=1000:1000',
     '--volume=/tmp/c:/tmp/c',
+    '--volume=/logs:/logs',
     '--publish=127.0.0.1:20001:20001',
     '--publish=127.0.0.1:20002:20002',
     '--entrypoint=/bin/sh',

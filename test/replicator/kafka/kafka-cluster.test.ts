@@ -114,25 +114,36 @@ describe('requests', () => {
 })
 
 describe('changes of topics', () => {
-  test('go to the controller, and follow it when it moves', async () => {
-    const topic = { name: 'orders', partitions: 1, replicationFactor: 1, configs: new Map<string, string>() }
-    const second = await startBroker({
-      createTopics: () => createTopicsAnswer('orders', 41),
-      metadata: () => 'hang up',
+  const endings = {
+    'says that it is none any more': () => createTopicsAnswer('orders', 41),
+    'is gone': (): ScriptedAnswer => 'hang up',
+  }
+  for (const [ending, createTopics] of Object.entries(endings)) {
+    test(`go to the controller, and to the next one when it ${ending}`, async () => {
+      const topic = {
+        name: 'orders',
+        partitions: 1,
+        replicationFactor: 1,
+        configs: new Map<string, string>(),
+      }
+      const second = await startBroker({
+        createTopics,
+        metadata: () => 'hang up',
+      })
+      const ports = () => ({ 0: first.port, 1: second.port })
+      const first = await startBroker({
+        metadata: inTurn(
+          () => metadataAnswer({ ports: ports(), controller: 1 }),
+          () => metadataAnswer({ ports: ports(), controller: 0 }),
+        ),
+        createTopics: () => createTopicsAnswer('orders', 0),
+      })
+      const results = await connect(first.port).createTopics([topic])
+      assert.deepEqual(results.get('orders'), { ok: true, value: undefined })
+      assert.equal(second.heard(keys.createTopics).length, 1)
+      assert.equal(first.heard(keys.createTopics).length, 1)
     })
-    const ports = () => ({ 0: first.port, 1: second.port })
-    const first = await startBroker({
-      metadata: inTurn(
-        () => metadataAnswer({ ports: ports(), controller: 1 }),
-        () => metadataAnswer({ ports: ports(), controller: 0 }),
-      ),
-      createTopics: () => createTopicsAnswer('orders', 0),
-    })
-    const results = await connect(first.port).createTopics([topic])
-    assert.deepEqual(results.get('orders'), { ok: true, value: undefined })
-    assert.equal(second.heard(keys.createTopics).length, 1)
-    assert.equal(first.heard(keys.createTopics).length, 1)
-  })
+  }
 
   test('are over when the broker that is asked next knows of them', async () => {
     const ports = () => ({ 0: broker.port })

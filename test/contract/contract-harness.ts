@@ -35,6 +35,7 @@ export interface ContractHarness {
 }
 
 export interface ContractTransaction {
+  readonly transactionalId: string
   /** Appends one batch of `count` records. */
   append(at: TopicPartition, count: number): Promise<void>
   /** Resolves when the request was answered; the markers may follow later. */

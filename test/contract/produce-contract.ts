@@ -5,7 +5,7 @@ import type {
   ProducerIdentity,
   TopicMetadata,
 } from '../../replicator/kafka/cluster.ts'
-import { isLogAppendTime, maxTimestamp } from '../../replicator/records/batch-header.ts'
+import { isLogAppendTime, maxTimestamp, producerEpoch } from '../../replicator/records/batch-header.ts'
 import { batchLayout } from '../../replicator/records/batch-layout.ts'
 import { buildBatch, readRecords, recordsOf } from '../simulation/record-batches.ts'
 import {
@@ -229,26 +229,31 @@ export function produceContract(check: Check): void {
     close()
   })
 
-  check('a marker of a newer epoch shuts the older ones out', async (harness) => {
-    const topic = await makeTopic(harness)
-    const at = { topic: topic.name, partition: 0 }
-    const transaction = await harness.openTransaction()
-    await transaction.append(at, 1)
-    await transaction.end('abort')
-    await withChannel(harness, topic, async (channel) => {
-      const { records } = await eventually(harness, async () => {
-        const fetched = await fetchOne(channel, partitionOf(topic, 0n))
-        return fetched.highWatermark === 2n ? fetched : undefined
+  check(
+    'taking over a transactional id aborts its open transaction, and the marker shuts the old epoch out',
+    async (harness) => {
+      const topic = await makeTopic(harness)
+      const at = { topic: topic.name, partition: 0 }
+      const transaction = await harness.openTransaction()
+      await transaction.append(at, 1)
+      const next = await harness.cluster.initProducerId(transaction.transactionalId)
+      await withChannel(harness, topic, async (channel) => {
+        const { records, aborted } = await eventually(harness, async () => {
+          const fetched = await fetchOne(channel, partitionOf(topic, 0n), { isolation: 'read_committed' })
+          return fetched.lastStableOffset === 2n ? fetched : undefined
+        })
+        const [data, marker] = wholeBatches(records)
+        assert(data !== undefined && marker !== undefined)
+        assert.deepEqual(aborted, [{ producerId: next.producerId, firstOffset: 0n }])
+        const old = { producerId: next.producerId, producerEpoch: producerEpoch(data, 0) }
+        assert(old.producerEpoch < producerEpoch(marker, 0))
+        const zombie = batchOf(harness, 1, { ...old, baseSequence: 1 })
+        assert.equal(codeOf(await produceOne(channel, { ...at, batch: zombie })), 47)
+        const successor = batchOf(harness, 1, { ...next, baseSequence: 0 })
+        assert.equal(codeOf(await produceOne(channel, { ...at, batch: successor })), 0)
       })
-      const [data] = wholeBatches(records)
-      assert(data !== undefined)
-      const producerId = data.readBigInt64BE(batchLayout.producerId)
-      const producerEpoch = data.readInt16BE(batchLayout.producerEpoch)
-      const batch = batchOf(harness, 1, { producerId, producerEpoch: producerEpoch - 1, baseSequence: 0 })
-      if (producerEpoch === 0) return
-      assert.equal(codeOf(await produceOne(channel, { ...at, batch })), 47)
-    })
-  })
+    },
+  )
 }
 
 interface Sending {

@@ -49,8 +49,9 @@ export async function realHarness(): Promise<ContractHarness> {
       })
     },
     openTransaction: async () => {
+      const transactionalId = `contract-${run}-${names++}`
       const producer = kafka.producer({
-        transactionalId: `contract-${run}-${names++}`,
+        transactionalId,
         idempotent: true,
         maxInFlightRequests: 1,
       })
@@ -58,6 +59,7 @@ export async function realHarness(): Promise<ContractHarness> {
       await producer.connect()
       const transaction = await producer.transaction()
       return {
+        transactionalId,
         append: async ({ topic, partition }, count) => {
           const messages = Array.from({ length: count }, (_, i) => ({
             partition,

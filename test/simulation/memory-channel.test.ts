@@ -197,7 +197,7 @@ async function produceThroughFaults(seed: number, count: number): Promise<readon
       }
     }
   }
-  await clock.run(produceAll())
+  await clock.run(produceAll(), 3_600_000)
   return brokers.log(at).batches.flatMap(({ bytes }) => readRecords(bytes).map((record) => `${record.value}`))
 }
 

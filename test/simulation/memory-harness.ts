@@ -21,8 +21,10 @@ export function memoryHarness(): ContractHarness {
     deleteTopic: async (name) => brokers.deleteTopic(name),
     deleteRecords: async (at, before) => brokers.deleteRecords(at, before),
     openTransaction: async () => {
-      const writer = new TransactionalWriter(brokers, `writer-${names++}`)
+      const transactionalId = `writer-${names++}`
+      const writer = new TransactionalWriter(brokers, transactionalId)
       return {
+        transactionalId,
         append: async (at, count) => {
           const pairs = Array.from({ length: count }, (_, i): [string, string] => [`key ${i}`, `value ${i}`])
           writer.append(at, recordsOf(pairs, clock.wallMs()))

@@ -55,6 +55,7 @@ describe('verdicts', () => {
     const report = sampleReport([
       ['causeway', 'throughput-1k', { rssPeakBytes: 300 * 1024 ** 2, rssGrowthBytes: -5 * 1024 ** 2 }],
       ['causeway', 'long-link-8', { rssPeakBytes: 401 * 1024 ** 2 }, { rssGrowthBytes: 10 * 1024 ** 2 }],
+      ['causeway', 'long-link-1', { seconds: 9, rssGrowthBytes: 99 * 1024 ** 2 }],
       ['mirrormaker2', 'throughput-1k', { rssPeakBytes: 9000 * 1024 ** 2 }],
     ])
     assert.deepEqual(verdictOf(report, /peak memory/).outcome, 'not reached')

@@ -22,7 +22,9 @@ export function renderReport(report: BenchReport): string {
     ...measured.map((workload) => renderWorkload(report, workload)),
     renderVerdicts(report),
     ...Object.entries(report.notFound).map(([system, reason]) => `${system}: not found (${reason})`),
-    ...report.failures.map((failure) => `FAILED ${failure.system} on ${failure.workload}: ${failure.reason}`),
+    ...report.failures.map(
+      (failure) => `FAILED ${failure.system} on ${failure.workload}: ${failure.reason.split('\n')[0]}`,
+    ),
     '',
   ].join('\n')
 }

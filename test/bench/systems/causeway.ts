@@ -21,7 +21,10 @@ export function causeway(): System {
   }
 }
 
-/** The smallest configuration that copies one topic: every setting that bears on speed is left at its default. */
+/**
+ * The smallest configuration that copies one topic: every setting that bears on speed is left at its default. Health is
+ * served on any free port.
+ */
 export function configuration(job: CopyJob): object {
   const [source, target] = [`source${job.id}`, `target${job.id}`]
   return {
@@ -31,6 +34,7 @@ export function configuration(job: CopyJob): object {
       [source]: { role: 'peer', bootstrap: [job.sourceBootstrap] },
       [target]: { role: 'peer', bootstrap: [job.targetBootstrap] },
     },
-    flows: [{ from: source, to: target, topics: [{ name: job.topic }], naming: 'prefixed' }],
+    flows: [{ source, target, topics: [{ name: job.topic }], naming: 'prefixed' }],
+    http: { host: '127.0.0.1', port: 0 },
   }
 }

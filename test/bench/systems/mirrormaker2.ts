@@ -17,6 +17,8 @@ const jvmOptions = [
   '-XX:+ExplicitGCInvokesConcurrent',
   '-XX:MaxInlineLevel=15',
   '-Djava.awt.headless=true',
+  // Our own addition: without a configuration Log4j shows errors only.
+  '-Dlog4j2.level=WARN',
 ]
 
 const mebibyte = 1024 * 1024

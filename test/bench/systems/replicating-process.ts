@@ -47,9 +47,10 @@ export class ReplicatingProcess {
     return this.#meter.read()
   }
 
-  /** The last lines of its log. */
+  /** The last lines of its log, long ones cut. */
   logTail(): string {
-    return readFileSync(this.#log, 'utf8').split('\n').slice(-15).join('\n')
+    const lines = readFileSync(this.#log, 'utf8').trimEnd().split('\n').slice(-6)
+    return lines.map((line) => `    ${line.slice(0, 400)}`).join('\n')
   }
 
   /** Asks it to stop, kills it if it does not. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { parse } from 'yaml'
+import { loadConfig } from '../../../replicator/config/load-config.ts'
 import { causeway } from './causeway.ts'
 import { mirrorMaker2AsShipped, mirrorMaker2Tuned } from './mirrormaker2.ts'
 import { redpandaConnect } from './redpanda-connect.ts'
@@ -46,10 +47,16 @@ describe('MirrorMaker 2', () => {
     assert.equal(mirrorMaker2Tuned(java).targetTopic(job), 'source7.bench'))
 })
 
-test('Causeway is configured with the least that a user writes', async () => {
-  const config = parse(await configOf(causeway()))
-  assert.deepEqual(Object.keys(config), ['name', 'pattern', 'regions', 'flows'])
-  assert.deepEqual(config.regions.source7.bootstrap, ['127.0.0.1:1'])
+test('Causeway is configured with the least that a user writes, and accepts it', async () => {
+  const text = await configOf(causeway())
+  assert.deepEqual(Object.keys(parse(text)), ['name', 'pattern', 'regions', 'flows', 'http'])
+  const loaded = loadConfig({ path: 'causeway.yaml', readFile: () => Buffer.from(text), environment: {} })
+  assert.ok(loaded.ok, JSON.stringify(loaded))
+  const flow = loaded.config.topology.flows[0]!
+  assert.deepEqual(
+    [flow.source, flow.target, flow.naming],
+    ['source7', 'target7', { kind: 'prefixed', separator: '.' }],
+  )
   assert.equal(causeway().targetTopic(job), 'source7.bench')
 })
 

@@ -10,7 +10,7 @@ import { SteadyLoad } from './steady-load.ts'
 import type { LatencyWorkload } from './workload.ts'
 
 /** How long a system may take to create the topic, to catch up after warming up, and to deliver the last record. */
-const patienceSeconds = 60
+const patienceSeconds = 90
 const sampleMs = 500
 
 /**

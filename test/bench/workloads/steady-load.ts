@@ -21,7 +21,10 @@ export interface LoadOptions {
 
 /** How long records gather before they are sent, as a producer's linger would have it. */
 const lingerMs = 5
-const sendsInFlightMax = 200
+/** As Java's producer has it; what is due meanwhile goes into the next request, in larger batches. */
+const requestsInFlightMax = 5
+/** Of record values in one record batch; a producer's `batch.size`. */
+const batchBytesMax = 64 * 1024
 
 /** A running load. */
 export class SteadyLoad {
@@ -104,16 +107,19 @@ export class SteadyLoad {
     const { recordsPerSecond, recordBytes, partitions } = this.#options
     const startMs = performance.now()
     const filler = Buffer.alloc(recordBytes, 'causeway ')
+    const batchRecordsMax = Math.max(1, Math.floor(batchBytesMax / recordBytes))
     const sends = new Set<Promise<unknown>>()
-    for (let tick = 0; !this.#stopped && !this.#failure; tick++) {
+    for (let batch = 0; !this.#stopped && !this.#failure; ) {
+      if (sends.size >= requestsInFlightMax) await Promise.race(sends)
       const due = Math.floor(((performance.now() - startMs) / 1000) * recordsPerSecond)
-      const messages = []
-      for (; this.#sent < Math.min(due, this.#latenciesMs.length); this.#sent++) {
+      const count = Math.min(due, this.#latenciesMs.length) - this.#sent
+      const messages = Array.from({ length: Math.min(count, batchRecordsMax * partitions) }, (_, index) => {
         const value = Buffer.from(filler)
         value.writeDoubleBE(startMs + (this.#sent / recordsPerSecond) * 1000, 0)
-        value.writeDoubleBE(this.#sent, 8)
-        messages.push({ value, partition: tick % partitions })
-      }
+        value.writeDoubleBE(this.#sent++, 8)
+        return { value, partition: (batch + Math.floor(index / batchRecordsMax)) % partitions }
+      })
+      batch += Math.ceil(messages.length / batchRecordsMax)
       if (messages.length > 0) {
         const send: Promise<unknown> = this.#producer
           .send({ topic: this.#options.sourceTopic, acks: 1, messages })
@@ -123,7 +129,6 @@ export class SteadyLoad {
           .then(() => sends.delete(send))
         sends.add(send)
       }
-      if (sends.size >= sendsInFlightMax) await Promise.race(sends)
       await delay(lingerMs)
     }
     await Promise.all(sends)

@@ -1,6 +1,6 @@
 import type { OffsetAnswer, TopicPartition } from '../kafka/cluster.ts'
 import { isRetriable, type KafkaError } from '../kafka/errors.ts'
-import type { ReaderContext } from './partition-reader.ts'
+import type { ReaderContext } from './reader-context.ts'
 
 /** The offsets to read: `from` included, `until` not. */
 export interface OffsetRange {

@@ -5,7 +5,8 @@ import { KafkaError } from '../kafka/errors.ts'
 import { BrokerChannels, UnreadableError } from './broker-channels.ts'
 import { committedRanges, type OffsetRange, type RangeAnswer } from './committed-ranges.ts'
 import { PartitionComparison } from './partition-comparison.ts'
-import { committedRecords, type ReaderContext } from './partition-reader.ts'
+import { committedRecords } from './partition-reader.ts'
+import type { ReaderContext } from './reader-context.ts'
 import type { PartitionVerdict, VerifyReport } from './report.ts'
 
 export interface ComparedPair {

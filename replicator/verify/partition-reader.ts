@@ -1,6 +1,4 @@
 import { backoffMs, defaultBackoff } from '../clock/backoff.ts'
-import type { Clock } from '../clock/clock.ts'
-import type { Random } from '../clock/random.ts'
 import type { FetchedPartition, FetchResponse, TopicPartition } from '../kafka/cluster.ts'
 import { isRetriable, KafkaError } from '../kafka/errors.ts'
 import { AbortedFilter } from '../records/aborted.ts'
@@ -9,8 +7,9 @@ import { CorruptBatchError, DecompressionLimitError } from '../records/corrupt-b
 import { crcMatches } from '../records/crc.ts'
 import { decodeBatch } from '../records/decode.ts'
 import { nextBatch, type RawBatch, rawBatch } from '../records/record-batch.ts'
-import { type BrokerChannels, UnreadableError } from './broker-channels.ts'
+import { UnreadableError } from './broker-channels.ts'
 import type { OffsetRange } from './committed-ranges.ts'
+import type { ReaderContext } from './reader-context.ts'
 import { fingerprintOf, type RecordFingerprint } from './record-fingerprint.ts'
 
 /** Fetched at once per partition; a single larger batch still comes whole. */
@@ -18,13 +17,6 @@ const fetchBytesMax = 1024 * 1024
 const fetchWaitMaxMs = 250
 /** Failures in a row after which a partition counts as unreadable; with their pauses about 10 s. */
 const attemptsMax = 14
-
-export interface ReaderContext {
-  readonly channels: BrokerChannels
-  readonly clock: Clock
-  readonly random: Random
-  readonly signal: AbortSignal
-}
 
 /**
  * The committed records of a partition, in order, in pieces of one Fetch. Fetched memory is given back before a

@@ -7,7 +7,8 @@ import {
   saslScramSha,
 } from '@platformatic/kafka'
 import { connectionFailure } from '../connection-failure.ts'
-import { type ErrorPlace, KafkaError, transportError } from '../errors.ts'
+import { tokenRefusal } from '../connection-options.ts'
+import { type ErrorPlace, KafkaError, transportError, withPlace } from '../errors.ts'
 import type { Secret } from '../secret.ts'
 import type { SaslSettings } from '../settings.ts'
 import type { BrokerConnection } from './broker-connection.ts'
@@ -70,6 +71,9 @@ export async function logIn(connection: BrokerConnection, sasl: SaslSettings): P
       const answer = await saslOAuthBearer.authenticate(authenticate, library, token.reveal(), {
         ...sasl.extensions,
       })
+      // Brokers answer a bad token without an error code: what is wrong stands in the answer's bytes (RFC 7628).
+      const refusal = tokenRefusal(answer.authBytes)
+      if (refusal !== undefined) throw withPlace(refusal, connection.place)
       return lifetime(answer.sessionLifetimeMs)
     }
     const password = sasl.password.reveal()

@@ -1,6 +1,7 @@
 import net from 'node:net'
 import tls from 'node:tls'
 import { connectionFailure } from '../connection-failure.ts'
+import { tlsOptions } from '../connection-options.ts'
 import { type ErrorPlace, type KafkaError, transportError } from '../errors.ts'
 import type { TlsSettings } from '../settings.ts'
 
@@ -39,7 +40,7 @@ export async function openSocket(
   const socket =
     request.tls === undefined
       ? net.connect({ host, port, noDelay: true, keepAlive: true, onread })
-      : tls.connect({ host, port, ...tlsOptions(host, request.tls), onread } as tls.ConnectionOptions)
+      : tls.connect({ host, port, ...tlsOptions(request.tls, host), onread } as tls.ConnectionOptions)
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const ready = request.tls === undefined ? 'connect' : 'secureConnect'
   const onAbort = (): void => reject(signal.reason)
@@ -63,17 +64,6 @@ export async function openSocket(
     socket.off('error', onError)
     socket.off('close', onClose)
     signal.removeEventListener('abort', onAbort)
-  }
-}
-
-function tlsOptions(host: string, settings: TlsSettings): tls.ConnectionOptions {
-  const serverName = settings.serverName ?? (net.isIP(host) === 0 ? host : undefined)
-  return {
-    ...(settings.ca === undefined ? {} : { ca: settings.ca }),
-    ...(settings.certificate === undefined ? {} : { cert: settings.certificate }),
-    ...(settings.key === undefined ? {} : { key: settings.key.reveal() }),
-    ...(settings.passphrase === undefined ? {} : { passphrase: settings.passphrase.reveal() }),
-    ...(serverName === undefined ? {} : { servername: serverName }),
   }
 }
 

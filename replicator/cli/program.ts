@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { registerDemo } from './commands/demo.ts'
 import { registerLocal } from './commands/local.ts'
 import { registerReplicate } from './commands/replicate.ts'
 import { registerTopology } from './commands/topology.ts'
@@ -8,6 +9,7 @@ import { exitCode } from './exit-codes.ts'
 
 /** Every command, in the order of --help. A command loads what it needs only when it runs. */
 const registrations: readonly ((program: Command) => void)[] = [
+  registerDemo,
   registerReplicate,
   registerTopology,
   registerLocal,
@@ -34,6 +36,7 @@ Exit codes:
   ${exitCode.cut}  ended by a second signal, before everything in flight was settled
 
 Examples:
+  causeway demo                                    see it work on this machine, within a minute
   causeway local up --regions us-east,eu-west      real clusters on this machine
   causeway <command> --help                        options and examples of a command`,
     )

@@ -1,6 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { KeptCluster, KeptClusterStatus } from '../../local/kept-clusters.ts'
-import { CommandFailure } from '../command-failure.ts'
 import { exitCode } from '../exit-codes.ts'
 import { alignColumns, openOutput } from '../output.ts'
 
@@ -86,6 +85,7 @@ async function up(options: UpOptions): Promise<void> {
   const output = openOutput()
   const { keepClusters } = await import('../../local/kept-clusters.ts')
   const { findBrokerSource } = await import('../../local/docker-installation.ts')
+  const { withLocalErrors } = await import('../local-errors.ts')
   await withLocalErrors(async (signal) => {
     output.status('Starting brokers ...')
     const source = () => findBrokerSource({ onProgress: (text) => output.note(text) }, signal)
@@ -103,6 +103,7 @@ async function up(options: UpOptions): Promise<void> {
 async function status(options: { readonly json?: true }): Promise<void> {
   const output = openOutput()
   const { keptClusterStatus } = await import('../../local/kept-clusters.ts')
+  const { withLocalErrors } = await import('../local-errors.ts')
   await withLocalErrors(async () => {
     const clusters = await keptClusterStatus()
     if (clusters.some(({ state }) => state !== 'up')) process.exitCode = exitCode.failed
@@ -119,28 +120,11 @@ async function status(options: { readonly json?: true }): Promise<void> {
 async function down(options: { readonly regions?: readonly string[] }): Promise<void> {
   const output = openOutput()
   const { endKeptClusters } = await import('../../local/kept-clusters.ts')
+  const { withLocalErrors } = await import('../local-errors.ts')
   await withLocalErrors(async () => {
     const ended = await endKeptClusters(options.regions)
     output.line(ended.length === 0 ? 'No clusters to end.' : `Ended: ${ended.join(', ')}`)
   })
-}
-
-/** Runs `work` until it ends or a signal does, and turns what this machine lacks into an exit code. */
-async function withLocalErrors(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  const { LocalError } = await import('../../local/local-error.ts')
-  const stop = new AbortController()
-  const onSignal = () => stop.abort(new CommandFailure(exitCode.cut, 'Stopped; nothing is left running.'))
-  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-  for (const name of names) process.once(name, onSignal)
-  try {
-    await work(stop.signal)
-  } catch (error) {
-    if (!(error instanceof LocalError)) throw error
-    const code = error.problem === 'bad-request' ? exitCode.usage : exitCode.environment
-    throw new CommandFailure(code, error.message, { cause: error })
-  } finally {
-    for (const name of names) process.removeListener(name, onSignal)
-  }
 }
 
 function describe(cluster: KeptCluster) {

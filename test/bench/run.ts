@@ -16,7 +16,10 @@ import { redpandaConnect } from './systems/redpanda-connect.ts'
 import type { System } from './systems/system.ts'
 import { oneWayDelayMs, planWorkloads } from './workloads/workload.ts'
 
-const say = (line: string) => process.stderr.write(`${line}\n`)
+/** Progress goes to stderr, with the time since the start; the report goes to stdout. */
+function say(line: string): void {
+  process.stderr.write(`${process.uptime().toFixed(0).padStart(5)} s  ${line}\n`)
+}
 
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2))

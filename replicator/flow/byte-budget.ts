@@ -48,6 +48,12 @@ export class ByteBudget {
     this.#used += bytes
   }
 
+  /** As {@link take}, released with the lease. */
+  leaseOwn(bytes: number): Lease {
+    this.take(bytes)
+    return new BudgetedLease({ bytes, retain: () => {}, release: () => {} }, this)
+  }
+
   release(bytes: number): void {
     if (bytes > this.#used) throw new Error(`${bytes} bytes were released of ${this.#used} reserved`)
     this.#used -= bytes

@@ -5,7 +5,7 @@ import { shardOf } from '../shards/shard-of.ts'
 import type { ShardProducers } from '../shards/shard-producers.ts'
 import type { TopicPair } from '../topics/topic-pair.ts'
 import type { FlowOptions } from './flow-options.ts'
-import { type PartitionEvents, PartitionFlow } from './partition-flow.ts'
+import { PartitionFlow, type PartitionSurroundings } from './partition-flow.ts'
 import { PartitionWindow, type SettledCounts } from './partition-window.ts'
 import { readTargetRules } from './target-rules.ts'
 
@@ -27,21 +27,23 @@ export class FlowPartitions {
   readonly #options: FlowOptions
   readonly #producers: ShardProducers
   readonly #progress: ReadonlyMap<string, Progress>
-  readonly #events: PartitionEvents
+  readonly #around: PartitionSurroundings
   readonly #counts: SettledCounts
   readonly #current = new Map<string, PartitionFlow>()
+  /** Partitions that went and may come back, as they stood when they went. */
+  readonly #gone = new Map<string, PartitionFlow>()
 
   constructor(
     options: FlowOptions,
     producers: ShardProducers,
     progress: ReadonlyMap<string, Progress>,
-    events: PartitionEvents,
+    around: PartitionSurroundings,
     counts: SettledCounts,
   ) {
     this.#options = options
     this.#producers = producers
     this.#progress = progress
-    this.#events = events
+    this.#around = around
     this.#counts = counts
   }
 
@@ -50,26 +52,30 @@ export class FlowPartitions {
   }
 
   /** Makes the partitions of new pairs. What cannot be made now is tried again in the next round. */
-  async start(pairs: readonly TopicPair[], signal: AbortSignal): Promise<readonly PartitionFlow[]> {
+  async start(pairs: readonly TopicPair[], signal: AbortSignal): Promise<void> {
     const newcomers = pairs.flatMap((pair) =>
       pair.partitions
-        .filter((partition) => !this.#current.has(keyOf(pair.source.name, partition)))
+        .filter((partition) => this.#mayStart(keyOf(pair.source.name, partition)))
         .map((partition) => ({ pair, partition })),
     )
-    if (newcomers.length === 0) return []
+    if (newcomers.length === 0) return
     const targets = [...new Set(newcomers.map(({ pair }) => pair.target.name))]
     const rules = await readTargetRules(this.#options.target, targets, signal)
     const starts = await this.#startsOf(newcomers, signal)
-    const started: PartitionFlow[] = []
     for (const [index, newcomer] of newcomers.entries()) {
       const start = starts[index]
       const targetRules = rules.get(newcomer.pair.target.name)
       if (start === undefined || targetRules === undefined) continue
       const partition = await this.#make(newcomer, start, targetRules, signal)
-      this.#current.set(keyOf(newcomer.pair.source.name, newcomer.partition), partition)
-      started.push(partition)
+      const key = keyOf(newcomer.pair.source.name, newcomer.partition)
+      this.#current.set(key, partition)
+      this.#gone.delete(key)
     }
-    return started
+  }
+
+  /** One that comes back waits for what it had in flight, so that nothing overtakes it. */
+  #mayStart(key: string): boolean {
+    return !this.#current.has(key) && (this.#gone.get(key)?.window.inFlight ?? 0) === 0
   }
 
   /** Lets go of partitions that no pair names any more, and returns them. */
@@ -81,6 +87,7 @@ export class FlowPartitions {
     for (const [key, partition] of this.#current) {
       if (wanted.has(key)) continue
       this.#current.delete(key)
+      this.#gone.set(key, partition)
       dropped.push(partition)
     }
     return dropped
@@ -110,7 +117,13 @@ export class FlowPartitions {
   ): Promise<PartitionFlow> {
     const { flow, announce } = this.#options
     const shard = shardOf(pair.source.name, partition, flow.shards)
-    const window = new PartitionWindow(await this.#producers.identityOf(shard, signal), start)
+    const earlier = this.#gone.get(keyOf(pair.source.name, partition))
+    // Sequences start over, and the target still remembers the ones that the earlier life used.
+    const producer =
+      earlier === undefined
+        ? await this.#producers.identityOf(shard, signal)
+        : await this.#producers.renewed(shard, earlier.window.producer, signal)
+    const window = new PartitionWindow(producer, start)
     const place = {
       sourceTopic: pair.source.name,
       sourceTopicId: pair.source.id,
@@ -126,7 +139,7 @@ export class FlowPartitions {
       from,
       sourceNext,
     })
-    return new PartitionFlow(place, window, rules, this.#events, this.#counts, from === 'earliest')
+    return new PartitionFlow(place, window, rules, this.#around, this.#counts, from === 'earliest')
   }
 
   /** Where each newcomer starts; `undefined` where the source did not say. */
@@ -165,7 +178,11 @@ export class FlowPartitions {
   }
 
   #known(source: TopicMetadata, partition: number): Start | undefined {
-    const progress = this.#progress.get(keyOf(source.name, partition))
+    const key = keyOf(source.name, partition)
+    const earlier = this.#gone.get(key)
+    if (earlier !== undefined && earlier.place.sourceTopicId === source.id)
+      return { from: 'progress', ...earlier.window.acknowledged }
+    const progress = this.#progress.get(key)
     if (progress === undefined || progress.topicId !== source.id) return undefined
     return { from: 'progress', sourceNext: progress.sourceNext, targetNext: progress.targetNext }
   }

@@ -6,12 +6,13 @@ import { ByteBudget } from './byte-budget.ts'
 import type { FlowOptions } from './flow-options.ts'
 import { FlowPartitions } from './flow-partitions.ts'
 import { LeaderBook } from './leader-book.ts'
-import type { PartitionEvents, PartitionFlow } from './partition-flow.ts'
+import type { PartitionFlow, PartitionSurroundings } from './partition-flow.ts'
 import { ProgressKeeper } from './progress-keeper.ts'
 import { Recovery } from './recovery.ts'
 import type { FlowSnapshot } from './snapshot.ts'
 import { snapshotOf } from './snapshot-of.ts'
 import { SourceReader } from './source-reader.ts'
+import { readTargetRules } from './target-rules.ts'
 import { TargetWriter } from './target-writer.ts'
 import { TaskSet } from './task-set.ts'
 import { Troubles } from './troubles.ts'
@@ -89,10 +90,10 @@ class FlowEngine {
         ...shared,
         cluster: source,
         budget: this.#budget,
-        onTrouble: (error) => this.#troubles.set('source', error),
+        onTrouble: (broker, error) => this.#troubles.set('source', error, broker),
         refreshLeaders: () => this.#background((signal) => this.#sourceLeaders.refresh(signal)),
-        onPartitionError: (partition, answer, error) =>
-          this.#background((signal) => this.#recovery.afterFetchError(partition, answer, error, signal)),
+        onPartitionError: (partition, error) =>
+          this.#background((signal) => this.#recovery.afterFetchError(partition, error, signal)),
       },
       this.#sourceLeaders,
       this.#tasks,
@@ -102,7 +103,7 @@ class FlowEngine {
       {
         ...shared,
         cluster: target,
-        onTrouble: (error) => this.#troubles.set('target', error),
+        onTrouble: (broker, error) => this.#troubles.set('target', error, broker),
         refreshLeaders: () => this.#background((signal) => this.#targetLeaders.refresh(signal)),
       },
       this.#targetLeaders,
@@ -114,6 +115,7 @@ class FlowEngine {
       sourceLeaders: this.#sourceLeaders,
       targetLeaders: this.#targetLeaders,
       offer: (partition) => this.#writer.offer(partition),
+      onTrouble: (error) => this.#troubles.set('start', error),
     })
     this.#tasks.run(() => this.#run())
   }
@@ -166,7 +168,7 @@ class FlowEngine {
         this.#options,
         this.#producers,
         known,
-        this.#partitionEvents(),
+        this.#surroundings(),
         this.#counts,
       )
       this.#partitions = partitions
@@ -182,7 +184,10 @@ class FlowEngine {
         source,
         target,
         clock,
-        announce,
+        announce: (event) => {
+          announce(event)
+          if (event.kind === 'configs-changed') this.#learnTargetRules(event.targetTopic)
+        },
         discoveryIntervalMs,
         knownIds,
       })
@@ -190,6 +195,15 @@ class FlowEngine {
     } catch (error) {
       if (!signal.aborted) throw error
     }
+  }
+
+  #learnTargetRules(topic: string): void {
+    this.#background(async (signal) => {
+      const rules = (await readTargetRules(this.#options.target, [topic], signal)).get(topic)
+      for (const partition of this.#partitions?.all ?? []) {
+        if (rules !== undefined && partition.targetTopic === topic) partition.learnTargetRules(rules)
+      }
+    })
   }
 
   /** One look of discovery: leaders, then partitions that come and go. */
@@ -204,11 +218,12 @@ class FlowEngine {
       partition.giveUp()
     }
     try {
-      const started = await partitions.start(round.pairs, signal)
+      await partitions.start(round.pairs, signal)
+      const unread = partitions.all.filter((partition) => !this.#reader.has(partition))
       // The start pair is on the target before the first batch is: nothing is ever "never started" by mistake.
-      if (started.length > 0) await this.#progress.write(started, signal)
+      if (unread.length > 0) await this.#progress.write(unread, signal)
       partitions.setPaused(round.pairs, (topic) => this.#pausedTopics.has(topic))
-      for (const partition of started) this.#reader.add(partition)
+      for (const partition of unread) this.#reader.add(partition)
       if (this.#state === 'starting') this.#state = 'running'
       this.#troubles.set('start', undefined)
     } catch (error) {
@@ -218,7 +233,7 @@ class FlowEngine {
     }
   }
 
-  #partitionEvents(): PartitionEvents {
+  #surroundings(): PartitionSurroundings {
     const { announce, flow } = this.#options
     const place = (partition: PartitionFlow): { flow: typeof flow.id; topic: string; partition: number } => ({
       flow: flow.id,
@@ -227,11 +242,9 @@ class FlowEngine {
     })
     const saidReencoding = new Set<string>()
     return {
+      ownMemory: (bytes) => this.#budget.leaseOwn(bytes),
       onSendable: (partition) => this.#writer.offer(partition),
-      onRoom: (partition) => {
-        if (partition.window.failure === undefined) this.#recovery.succeeded(partition)
-        this.#reader.wake(partition)
-      },
+      onRoom: (partition) => this.#reader.wake(partition),
       onRefused: (partition, error) =>
         this.#background((signal) => this.#recovery.afterRefusal(partition, error, signal)),
       onReencoded: (partition, reason) => {
@@ -243,6 +256,7 @@ class FlowEngine {
       },
       onWaiting: (partition, reason, wayOut) =>
         announce({ ...place(partition), kind: 'partition-waiting', reason, wayOut }),
+      onRecovered: (partition) => announce({ ...place(partition), kind: 'partition-recovered' }),
       onStopped: (partition, reason, wayOut) =>
         announce({ ...place(partition), kind: 'partition-stopped', reason, wayOut }),
     }
@@ -254,12 +268,11 @@ class FlowEngine {
     this.#reading.abort(new Error('the flow drains'))
     const deadlineMs = clock.monotonicMs() + timeoutMs
     const open = (): boolean =>
-      (this.#partitions?.all ?? []).some(({ window, status }) => status.kind !== 'stopped' && !window.isEmpty)
+      (this.#partitions?.all ?? []).some(({ window, isEnded }) => !isEnded && !window.isEmpty)
     while (open() && clock.monotonicMs() < deadlineMs) await clock.sleep(DRAIN_POLL_MS)
-    const last = AbortSignal.any([this.#stop.signal])
     if (this.#partitions !== undefined) {
       const remainingMs = Math.max(limits.progressIntervalMs, deadlineMs - clock.monotonicMs())
-      await this.#writeLast(this.#partitions.all, remainingMs, last)
+      await this.#writeLast(this.#partitions.all, remainingMs, this.#stop.signal)
     }
     await this.destroy()
   }

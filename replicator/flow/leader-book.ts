@@ -33,9 +33,7 @@ export class LeaderBook {
 
   /** Asks the cluster again, unless a question is already under way. */
   refresh(signal: AbortSignal): Promise<void> {
-    this.#refreshing ??= this.#ask(signal).finally(() => {
-      this.#refreshing = undefined
-    })
+    this.#refreshing ??= this.#ask(signal)
     return this.#refreshing
   }
 
@@ -47,8 +45,11 @@ export class LeaderBook {
       for (const [name, lookup] of answers) {
         if (lookup.kind === 'found' && this.#topics.has(name)) this.#topics.set(name, lookup.topic)
       }
+      // Whoever still misses a leader may ask again from inside the call.
+      this.#refreshing = undefined
       this.#onChange()
     } catch (error) {
+      this.#refreshing = undefined
       // Whoever needs a leader asks again; discovery reports a cluster that stays away.
       if (!signal.aborted && !(error instanceof KafkaError)) throw error
     }

@@ -9,7 +9,7 @@ import { nextBatch, type RawBatch, rawBatch } from '../records/record-batch.ts'
 import { type ReencodeReason, routeBatch } from './batch-route.ts'
 import type { Outgoing, PartitionWindow, SettledCounts } from './partition-window.ts'
 import { produceVerdict } from './produce-verdict.ts'
-import { reencodeFrom } from './reencoding.ts'
+import { type OwnMemory, reencodeFrom, splitRefused } from './reencoding.ts'
 import type { Sender } from './target-lane.ts'
 
 /** Why a partition does not move. `stopped` is final until the flow restarts; the others end by themselves. */
@@ -18,6 +18,9 @@ export type PartitionStatus =
   | { readonly kind: 'paused' }
   | { readonly kind: 'waiting'; readonly reason: string; readonly wayOut: string }
   | { readonly kind: 'stopped'; readonly reason: string; readonly wayOut: string }
+
+/** Which cluster holds a partition up. */
+export type Side = 'source' | 'target'
 
 /** What the target topic's configs mean for batches. */
 export interface TargetTopicRules {
@@ -34,16 +37,20 @@ export interface PartitionPlace {
   readonly partition: number
 }
 
-/** What a partition tells the flow around it. */
-export interface PartitionEvents {
+/** What a partition has from the flow around it, and tells it. */
+export interface PartitionSurroundings {
+  /** Accounts for memory of the partition's own, until the lease is released. */
+  readonly ownMemory: OwnMemory
   /** There is something to send. */
   readonly onSendable: (partition: PartitionFlow) => void
-  /** Buffered bytes fell, or the status changed: it may be fetched again. */
+  /** Buffered bytes fell, or the status changed: it may be fetched again. Called for every batch that settles. */
   readonly onRoom: (partition: PartitionFlow) => void
   /** Every batch in flight has settled and the first one was refused. */
   readonly onRefused: (partition: PartitionFlow, error: KafkaError) => void
   readonly onReencoded: (partition: PartitionFlow, reason: ReencodeReason) => void
   readonly onWaiting: (partition: PartitionFlow, reason: string, wayOut: string) => void
+  /** What {@link onWaiting} told is over. */
+  readonly onRecovered: (partition: PartitionFlow) => void
   readonly onStopped: (partition: PartitionFlow, reason: string, wayOut: string) => void
 }
 
@@ -51,26 +58,33 @@ export interface PartitionEvents {
 export class PartitionFlow implements Sender {
   readonly place: PartitionPlace
   readonly window: PartitionWindow
-  readonly #events: PartitionEvents
+  readonly #around: PartitionSurroundings
   readonly #counts: SettledCounts
   readonly #startsAtEarliest: boolean
+  /** Failures since the last success, on either side; for those who decide how long to wait. */
+  readonly failures = { reading: 0, sending: 0 }
   #rules: TargetTopicRules
   #position: SourceOffset
   #lastStable: bigint | undefined
-  #status: PartitionStatus = { kind: 'running' }
+  #status: PartitionStatus = running
+  #isPaused = false
+  #isEnded = false
+  /** Buffered batches get nowhere: nothing more is fetched until one does. */
+  #isStuck = false
+  #told: { readonly side: Side; readonly reason: string } | undefined
 
   constructor(
     place: PartitionPlace,
     window: PartitionWindow,
     rules: TargetTopicRules,
-    events: PartitionEvents,
+    around: PartitionSurroundings,
     counts: SettledCounts,
     startsAtEarliest: boolean,
   ) {
     this.place = place
     this.window = window
     this.#rules = rules
-    this.#events = events
+    this.#around = around
     this.#counts = counts
     this.#startsAtEarliest = startsAtEarliest
     this.#position = window.acknowledged.sourceNext
@@ -90,7 +104,12 @@ export class PartitionFlow implements Sender {
   }
 
   get status(): PartitionStatus {
-    return this.#status
+    return this.#isPaused && this.#status.kind === 'running' ? paused : this.#status
+  }
+
+  /** Nothing more is sent, whatever is buffered. */
+  get isEnded(): boolean {
+    return this.#isEnded
   }
 
   get rules(): TargetTopicRules {
@@ -105,7 +124,7 @@ export class PartitionFlow implements Sender {
   }
 
   get canSend(): boolean {
-    return this.#status.kind !== 'stopped' && this.window.canSend
+    return !this.#isEnded && this.window.canSend
   }
 
   /**
@@ -118,7 +137,12 @@ export class PartitionFlow implements Sender {
 
   /** Whether fetching more is welcome, given how much may be buffered. */
   wantsFetch(bufferBytesMax: number): boolean {
-    return this.#status.kind === 'running' && this.window.bytes < bufferBytesMax
+    return (
+      this.#status.kind === 'running' &&
+      !this.#isPaused &&
+      !this.#isStuck &&
+      this.window.bytes < bufferBytesMax
+    )
   }
 
   learnTargetRules(rules: TargetTopicRules): void {
@@ -133,21 +157,22 @@ export class PartitionFlow implements Sender {
   }
 
   pause(): void {
-    if (this.#status.kind === 'running') this.#status = { kind: 'paused' }
+    this.#isPaused = true
   }
 
   resume(): void {
-    if (this.#status.kind !== 'paused') return
-    this.#status = { kind: 'running' }
-    this.#events.onRoom(this)
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    this.#around.onRoom(this)
   }
 
-  /** Holds the partition back until {@link carryOn}. */
-  wait(reason: string, wayOut: string): void {
+  /** Holds the partition back until {@link carryOn}, and says so once. */
+  wait(side: Side, reason: string, wayOut: string): void {
     if (this.#status.kind === 'stopped') return
-    const known = this.#status.kind === 'waiting' && this.#status.reason === reason
     this.#status = { kind: 'waiting', reason, wayOut }
-    if (!known) this.#events.onWaiting(this, reason, wayOut)
+    if (this.#told?.reason === reason) return
+    this.#told = { side, reason }
+    this.#around.onWaiting(this, reason, wayOut)
   }
 
   /** As {@link wait}, for what mends itself in a moment: nobody needs to hear of it. */
@@ -159,20 +184,44 @@ export class PartitionFlow implements Sender {
 
   carryOn(): void {
     if (this.#status.kind !== 'waiting') return
-    this.#status = { kind: 'running' }
-    this.#events.onRoom(this)
+    this.#status = running
+    this.#around.onRoom(this)
+  }
+
+  /**
+   * What is buffered gets nowhere for now: keeps only what was sent, or the first batch, so that other partitions are
+   * not kept from the memory. The rest is fetched again once something was acknowledged.
+   */
+  shrink(): void {
+    if (this.#isStuck || this.window.isEmpty || this.window.inFlight > 0) return
+    this.#isStuck = true
+    this.#position = this.window.shrink((batch) => ({
+      batch: Buffer.from(batch),
+      lease: this.#around.ownMemory(batch.length),
+    }))
   }
 
   /** Ends the partition for good: loudly, with a way out. Nothing that was acknowledged is lost. */
   stop(reason: string, wayOut: string): void {
-    if (this.#status.kind === 'stopped') return
-    this.#status = { kind: 'stopped', reason, wayOut }
+    if (this.#isEnded) return
+    this.#isEnded = true
+    this.#tellStopped(reason, wayOut)
     if (this.window.inFlight === 0) this.window.abandon()
-    this.#events.onStopped(this, reason, wayOut)
+  }
+
+  /** Reads no further, loudly. What was taken before still goes to the target. */
+  stopReading(reason: string, wayOut: string): void {
+    if (this.#status.kind !== 'stopped') this.#tellStopped(reason, wayOut)
+  }
+
+  #tellStopped(reason: string, wayOut: string): void {
+    this.#status = { kind: 'stopped', reason, wayOut }
+    this.#around.onStopped(this, reason, wayOut)
   }
 
   /** Ends the partition without a word: the flow ends or no longer takes it. */
   giveUp(): void {
+    this.#isEnded = true
     this.#status = { kind: 'stopped', reason: 'the flow ended', wayOut: 'Start it again.' }
     if (this.window.inFlight === 0) this.window.abandon()
   }
@@ -182,16 +231,28 @@ export class PartitionFlow implements Sender {
   }
 
   settled(outgoing: Outgoing, result: ProduceResult['result']): void {
-    if (result.ok) this.window.acknowledge(outgoing, result.value.baseOffset, this.#counts)
-    else if (produceVerdict(result.error).kind === 'already-there') {
-      this.window.acknowledge(outgoing, undefined, this.#counts)
-    } else this.window.refuse(outgoing, result.error)
-    if (this.#status.kind === 'stopped') {
+    if (result.ok) this.#acknowledged(outgoing, result.value.baseOffset)
+    else if (produceVerdict(result.error).kind === 'already-there') this.#acknowledged(outgoing, undefined)
+    else this.window.refuse(outgoing, result.error)
+    if (this.#isEnded) {
       if (this.window.inFlight === 0) this.window.abandon()
     } else if (this.window.mustRecover && this.window.failure !== undefined) {
-      this.#events.onRefused(this, this.window.failure)
+      this.#around.onRefused(this, this.window.failure)
     }
-    this.#events.onRoom(this)
+    this.#around.onRoom(this)
+  }
+
+  #acknowledged(outgoing: Outgoing, baseOffset: bigint | undefined): void {
+    this.window.acknowledge(outgoing, baseOffset, this.#counts)
+    this.failures.sending = 0
+    this.#isStuck = false
+    this.#recovered('target')
+  }
+
+  #recovered(side: Side): void {
+    if (this.#told?.side !== side) return
+    this.#told = undefined
+    this.#around.onRecovered(this)
   }
 
   /**
@@ -200,6 +261,8 @@ export class PartitionFlow implements Sender {
    */
   take(answer: FetchedPartition, lease: Lease): void {
     this.#lastStable = answer.lastStableOffset
+    this.failures.reading = 0
+    this.#recovered('source')
     const { records } = answer
     const aborted = answer.aborted.length === 0 ? undefined : new AbortedFilter(answer.aborted)
     for (let at = 0; this.#status.kind !== 'stopped'; ) {
@@ -219,7 +282,7 @@ export class PartitionFlow implements Sender {
       this.#takeBatch(raw, this.#isAborted(raw, aborted), lease)
       at += next.bytes
     }
-    if (this.canSend) this.#events.onSendable(this)
+    if (this.canSend) this.#around.onSendable(this)
   }
 
   #isAborted(raw: RawBatch, aborted: AbortedFilter | undefined): boolean {
@@ -263,49 +326,33 @@ export class PartitionFlow implements Sender {
 
   /** False when the partition had to be stopped. */
   #reencode(raw: RawBatch, next: SourceOffset, reason: ReencodeReason): boolean {
-    const outcome = reencodeFrom(raw, this.#position, this.#rules.batchBytesMax)
+    const { ownMemory } = this.#around
+    const outcome = reencodeFrom(raw, this.#position, this.#rules.batchBytesMax, ownMemory)
     if (outcome.kind === 'refused') {
-      this.stop(`${this.#where()}: ${outcome.reason}`, outcome.wayOut)
+      this.stopReading(`${this.#where()}: ${outcome.reason}`, outcome.wayOut)
       return false
     }
-    this.#events.onReencoded(this, reason)
-    outcome.batches.forEach((encoded, index) => {
-      const isLast = index === outcome.batches.length - 1
-      this.window.push({
-        batch: encoded.batch,
-        records: encoded.recordCount,
-        sourceBase: sourceOffset(encoded.firstOffset),
-        sourceNext: isLast ? next : sourceOffset(encoded.lastOffset + 1n),
-        timestampMs: maxTimestampMs(encoded.batch, 0),
-        lease: unleased,
-      })
-    })
+    this.#around.onReencoded(this, reason)
+    for (const batch of outcome.batches) this.window.push(batch)
     this.window.skipTo(next)
     return true
   }
 
   /** Splits the batch that the target found too large, now that its limit is known. False when it cannot be done. */
   splitHead(rules: TargetTopicRules): boolean {
-    const head = this.window.head
+    const { head } = this.window
     if (head === undefined) return true
     this.#rules = rules
-    // Its base offset was set to 0 when it was sent, so offsets read from it count from there.
-    const outcome = reencodeFrom(rawBatch(head.batch, 0, head.batch.length), 0n, rules.batchBytesMax)
+    const outcome = splitRefused(head, rules.batchBytesMax, this.#around.ownMemory)
     if (outcome.kind === 'refused') {
-      this.stop(`${this.#where()}: ${outcome.reason}`, outcome.wayOut)
+      this.stop(
+        `${this.place.sourceTopic} partition ${this.partition} at source offset ${head.sourceBase}: ${outcome.reason}`,
+        outcome.wayOut,
+      )
       return false
     }
-    this.#events.onReencoded(this, 'oversize')
-    this.window.replaceHead(
-      outcome.batches.map((encoded) => ({
-        batch: encoded.batch,
-        records: encoded.recordCount,
-        sourceBase: sourceOffset(head.sourceBase + encoded.firstOffset),
-        sourceNext: sourceOffset(head.sourceBase + encoded.lastOffset + 1n),
-        timestampMs: maxTimestampMs(encoded.batch, 0),
-        lease: unleased,
-      })),
-    )
+    this.#around.onReencoded(this, 'oversize')
+    this.window.replaceHead(outcome.batches)
     return true
   }
 
@@ -314,12 +361,12 @@ export class PartitionFlow implements Sender {
   }
 
   #refuseSource(what: string): void {
-    this.stop(
+    this.stopReading(
       `${this.#where()}: ${what}`,
       'Nothing behind it was forwarded. Check that partition of the source with kafka-dump-log; delete the damaged records (kafka-delete-records) or restore them, then restart the flow.',
     )
   }
 }
 
-/** Re-encoded batches have memory of their own, which the engine collects. */
-export const unleased: Lease = { bytes: 0, retain: () => {}, release: () => {} }
+const running: PartitionStatus = { kind: 'running' }
+const paused: PartitionStatus = { kind: 'paused' }

@@ -56,6 +56,8 @@ export interface SettledCounts {
  *   D. A lease is released exactly once: on leaving the window.
  *   E. While `failure` is set nothing is sent; when the last in-flight entry has settled, `rewind` queues the
  *      unacknowledged ones again, with the sequences they had: a broker that has them answers with their offset.
+ *   F. Until a producer id's first batch is acknowledged it is alone in flight: a broker that does not know the id
+ *      takes any sequence as the first one, so the second batch could pass a first one that was refused.
  */
 export class PartitionWindow {
   #producer: ProducerIdentity
@@ -65,6 +67,8 @@ export class PartitionWindow {
   #queuedFrom = 0
   #bytes = 0
   #failure: KafkaError | undefined
+  /** Whether the target knows the producer id here. */
+  #isKnown = false
   #acknowledged: Acknowledged
 
   constructor(producer: ProducerIdentity, start: Acknowledged) {
@@ -101,7 +105,7 @@ export class PartitionWindow {
   get canSend(): boolean {
     return (
       this.#failure === undefined &&
-      this.#inFlight < PARTITION_IN_FLIGHT_MAX &&
+      this.#inFlight < (this.#isKnown ? PARTITION_IN_FLIGHT_MAX : 1) &&
       this.#queuedFrom < this.#entries.length
     )
   }
@@ -167,6 +171,7 @@ export class PartitionWindow {
   /** The target holds `outgoing` from `baseOffset` on. Adds what became contiguous to `counts`. */
   acknowledge(outgoing: Outgoing, baseOffset: bigint | undefined, counts: SettledCounts): void {
     const entry = this.#settle(outgoing)
+    this.#isKnown = true
     entry.state = 'acknowledged'
     entry.targetNext =
       baseOffset === undefined ? undefined : targetOffset(baseOffset + BigInt(outgoing.records))
@@ -192,6 +197,7 @@ export class PartitionWindow {
   restart(producer: ProducerIdentity): void {
     this.#requireSettled()
     this.#producer = producer
+    this.#isKnown = false
     this.#nextSequence = 0
     this.#resend()
   }
@@ -224,6 +230,27 @@ export class PartitionWindow {
     this.#nextSequence = head.sequence ?? this.#nextSequence
     head.outgoing.lease.release()
     this.#resend()
+  }
+
+  /**
+   * Gives back the memory of batches that get nowhere: those that were never sent leave the window, to be fetched
+   * again; the others (the head in any case) move to memory of their own, so that they hold no fetched frame.
+   * @returns where to fetch on
+   */
+  shrink(ownCopy: (batch: Buffer) => Pick<Outgoing, 'batch' | 'lease'>): SourceOffset {
+    this.#requireSettled()
+    const sent = this.#entries.findLastIndex(({ sequence }) => sequence !== undefined) + 1
+    for (const { outgoing } of this.#entries.splice(Math.max(1, sent))) {
+      this.#bytes -= outgoing.batch.length
+      outgoing.lease.release()
+    }
+    for (const [index, entry] of this.#entries.entries()) {
+      const { lease } = entry.outgoing
+      this.#entries[index] = { ...entry, outgoing: { ...entry.outgoing, ...ownCopy(entry.outgoing.batch) } }
+      lease.release()
+    }
+    this.#queuedFrom = Math.min(this.#queuedFrom, this.#entries.length)
+    return this.#entries.at(-1)?.sourceNext ?? this.#acknowledged.sourceNext
   }
 
   /** Gives everything up and releases its memory. In-flight batches must have settled. */

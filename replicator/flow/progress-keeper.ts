@@ -11,6 +11,7 @@ export class ProgressKeeper {
   readonly #options: FlowOptions
   readonly #log: ProgressLog
   readonly #written = new WeakMap<PartitionFlow, Progress>()
+  #writing: Promise<void> = Promise.resolve()
 
   constructor(options: FlowOptions) {
     this.#options = options
@@ -40,8 +41,14 @@ export class ProgressKeeper {
     }
   }
 
-  /** Writes the given partitions' progress, unless it is what was written last. */
-  async write(partitions: Iterable<PartitionFlow>, signal: AbortSignal): Promise<void> {
+  /** Writes the given partitions' progress, unless it is what was written last. One write at a time: the last counts. */
+  write(partitions: Iterable<PartitionFlow>, signal: AbortSignal): Promise<void> {
+    const writing = this.#writing.then(() => this.#write(partitions, signal))
+    this.#writing = writing.catch(() => {})
+    return writing
+  }
+
+  async #write(partitions: Iterable<PartitionFlow>, signal: AbortSignal): Promise<void> {
     const { flow } = this.#options
     const byShard = Map.groupBy(
       [...partitions].filter((partition) => this.#moved(partition)),
@@ -73,8 +80,9 @@ export class ProgressKeeper {
     }
   }
 
-  close(): Promise<void> {
-    return this.#log.close()
+  async close(): Promise<void> {
+    await this.#writing
+    await this.#log.close()
   }
 
   #moved(partition: PartitionFlow): boolean {

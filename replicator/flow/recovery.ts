@@ -1,6 +1,5 @@
 import { backoffMs } from '../clock/backoff.ts'
-import type { FetchedPartition } from '../kafka/cluster.ts'
-import type { KafkaError } from '../kafka/errors.ts'
+import { KafkaError } from '../kafka/errors.ts'
 import { sourceOffset } from '../records/offsets.ts'
 import type { ShardProducers } from '../shards/shard-producers.ts'
 import { fetchVerdict } from './fetch-verdict.ts'
@@ -20,92 +19,111 @@ export interface RecoveryContext {
   readonly sourceLeaders: LeaderBook
   readonly targetLeaders: LeaderBook
   readonly offer: (partition: PartitionFlow) => void
+  /** A cluster did not answer while a partition was being brought back; it is asked again. */
+  readonly onTrouble: (error: KafkaError) => void
 }
 
-/** Brings partitions back after a refusal, on either side. One recovery of a partition at a time per side. */
+/**
+ * Brings partitions back after a refusal, on either side. One recovery of a partition at a time per side; each goes on
+ * until the partition moves again or has ended: a cluster that does not answer meanwhile is asked again.
+ */
 export class Recovery {
   readonly #context: RecoveryContext
-  readonly #attempts = new WeakMap<PartitionFlow, number>()
 
   constructor(context: RecoveryContext) {
     this.#context = context
   }
 
-  /** The partition made progress: the next trouble is a first one. */
-  succeeded(partition: PartitionFlow): void {
-    if (this.#attempts.has(partition)) this.#attempts.delete(partition)
+  /** The target refused the partition's first batch in flight; every other one in flight has settled too. */
+  afterRefusal(partition: PartitionFlow, error: KafkaError, signal: AbortSignal): Promise<void> {
+    return this.#untilDone(partition, 'sending', signal, () => this.#bringBack(partition, error, signal))
   }
 
-  /** The target refused the partition's first batch in flight; every other one in flight has settled too. */
-  async afterRefusal(partition: PartitionFlow, error: KafkaError, signal: AbortSignal): Promise<void> {
+  /** The source refused to be read at the partition's position. */
+  afterFetchError(partition: PartitionFlow, error: KafkaError, signal: AbortSignal): Promise<void> {
+    return this.#untilDone(partition, 'reading', signal, () => this.#readAgain(partition, error, signal))
+  }
+
+  async #bringBack(partition: PartitionFlow, error: KafkaError, signal: AbortSignal): Promise<void> {
     const { options, producers, targetLeaders, offer } = this.#context
+    const { window } = partition
     const verdict = produceVerdict(error)
     switch (verdict.kind) {
       case 'already-there':
       case 'resend':
-        await this.#pause(partition, signal)
+        await this.#pause(partition, 'sending', signal)
         await targetLeaders.refresh(signal)
-        partition.window.rewind()
+        window.rewind()
         break
       case 'new-producer': {
-        await this.#pause(partition, signal)
-        const renewed = await producers.renewed(
-          this.#context.shardOf(partition),
-          partition.window.producer,
-          signal,
-        )
-        partition.window.restart(renewed)
+        await this.#pause(partition, 'sending', signal)
+        const renewed = await producers.renewed(this.#context.shardOf(partition), window.producer, signal)
+        window.restart(renewed)
         break
       }
       case 'split': {
         const rules = await readTargetRules(options.target, [partition.targetTopic], signal)
-        if (!partition.splitHead(rules.get(partition.targetTopic) ?? partition.rules)) return
+        if (partition.isEnded || !partition.splitHead(rules.get(partition.targetTopic) ?? partition.rules))
+          return
         break
       }
       case 'wait':
-        partition.wait(error.message, verdict.wayOut)
+        partition.wait('target', error.message, verdict.wayOut)
+        partition.shrink()
         await options.clock.sleep(WAIT_RETRY_MS, signal)
-        partition.window.rewind()
+        window.rewind()
         partition.carryOn()
         break
       case 'stop':
         partition.stop(error.message, verdict.wayOut)
         return
     }
-    offer(partition)
+    if (!partition.isEnded) offer(partition)
   }
 
-  /** The source refused to be read at the partition's position. */
-  async afterFetchError(
-    partition: PartitionFlow,
-    answer: FetchedPartition,
-    error: KafkaError,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #readAgain(partition: PartitionFlow, error: KafkaError, signal: AbortSignal): Promise<void> {
     const { options, sourceLeaders } = this.#context
     const verdict = fetchVerdict(error)
     switch (verdict.kind) {
       case 'retry':
         partition.hold(error.message)
-        await this.#pause(partition, signal)
+        await this.#pause(partition, 'reading', signal)
         await sourceLeaders.refresh(signal)
-        partition.carryOn()
-        return
+        break
       case 'wait':
-        partition.wait(error.message, verdict.wayOut)
+        partition.wait('source', error.message, verdict.wayOut)
         await options.clock.sleep(WAIT_RETRY_MS, signal)
-        partition.carryOn()
-        return
+        break
       case 'out-of-range':
         partition.hold(error.message)
-        await this.#outOfRange(partition, answer, signal)
-        return
+        await this.#outOfRange(partition, signal)
+        break
       case 'stop':
-        partition.stop(error.message, verdict.wayOut)
+        partition.stopReading(error.message, verdict.wayOut)
+    }
+    partition.carryOn()
+  }
+
+  async #untilDone(
+    partition: PartitionFlow,
+    side: keyof PartitionFlow['failures'],
+    signal: AbortSignal,
+    attempt: () => Promise<void>,
+  ): Promise<void> {
+    while (!partition.isEnded) {
+      try {
+        await attempt()
+        return
+      } catch (error) {
+        signal.throwIfAborted()
+        if (!(error instanceof KafkaError)) throw error
+        this.#context.onTrouble(error)
+        await this.#pause(partition, side, signal)
+      }
     }
   }
 
-  async #outOfRange(partition: PartitionFlow, answer: FetchedPartition, signal: AbortSignal): Promise<void> {
+  async #outOfRange(partition: PartitionFlow, signal: AbortSignal): Promise<void> {
     const { source, acceptsGap, announce, flow } = this.#context.options
     const { sourceTopic } = partition.place
     const place = { topic: sourceTopic, partition: partition.partition }
@@ -117,43 +135,39 @@ export class Recovery {
       signal,
     )
     const [earliest, latest] = answers.map(({ result }) => (result.ok ? result.value.offset : undefined))
-    if (earliest === undefined || latest === undefined || answer.error === undefined) {
-      await this.#pause(partition, signal)
-      partition.carryOn()
-      return
-    }
     const { position } = partition
-    if (position >= earliest && position <= latest) {
+    if (earliest === undefined || latest === undefined || (position >= earliest && position <= latest)) {
       // A follower that had just become leader did not know its own end yet.
-      await this.#pause(partition, signal)
-      partition.carryOn()
-    } else if (
-      position < earliest &&
-      partition.window.isEmpty &&
-      (partition.isFresh || acceptsGap(sourceTopic, partition.partition))
-    ) {
+      await this.#pause(partition, 'reading', signal)
+    } else if (position < earliest && (partition.isFresh || acceptsGap(sourceTopic, partition.partition))) {
+      if (!partition.window.isEmpty) {
+        // What was read before the gap goes out first.
+        await this.#pause(partition, 'reading', signal)
+        return
+      }
       // A partition that has forwarded nothing begins wherever its source begins: nothing of it was promised yet.
       if (!partition.isFresh)
         announce({ flow: flow.id, ...place, kind: 'gap-accepted', fromOffset: position, toOffset: earliest })
       partition.moveTo(sourceOffset(earliest))
-      partition.carryOn()
     } else if (position < earliest) {
-      partition.stop(
+      partition.stopReading(
         `${sourceTopic} partition ${partition.partition}: the source deleted offsets ${position} to ${earliest - 1n} before they were copied`,
         `Restart with --accept-gap ${sourceTopic}/${partition.partition} to go on at ${earliest} without them; raise the source's retention to keep it from happening again.`,
       )
     } else {
-      partition.stop(
+      partition.stopReading(
         `${sourceTopic} partition ${partition.partition}: the source ends at offset ${latest}, before ${position} that was already copied`,
         'The source lost records (an unclean leader election, or a restored cluster). Compare both sides before going on: the target holds records that the source no longer has.',
       )
     }
   }
 
-  async #pause(partition: PartitionFlow, signal: AbortSignal): Promise<void> {
+  async #pause(
+    partition: PartitionFlow,
+    side: keyof PartitionFlow['failures'],
+    signal: AbortSignal,
+  ): Promise<void> {
     const { clock, random, backoff } = this.#context.options
-    const attempt = this.#attempts.get(partition) ?? 0
-    this.#attempts.set(partition, attempt + 1)
-    await clock.sleep(backoffMs(backoff, attempt, random), signal)
+    await clock.sleep(backoffMs(backoff, partition.failures[side]++, random), signal)
   }
 }

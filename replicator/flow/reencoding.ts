@@ -1,24 +1,36 @@
-import { noProducer } from '../records/batch-header.ts'
+import type { Lease } from '../kafka/cluster.ts'
+import { maxTimestampMs, noProducer } from '../records/batch-header.ts'
 import { CorruptBatchError, DecompressionLimitError } from '../records/corrupt-batch.ts'
 import { decodeBatch } from '../records/decode.ts'
-import type { RawBatch } from '../records/record-batch.ts'
+import { sourceOffset } from '../records/offsets.ts'
+import { type RawBatch, rawBatch } from '../records/record-batch.ts'
 import { type ReencodedBatch, reencode } from '../records/reencode.ts'
+import type { Outgoing } from './partition-window.ts'
 
 /** Dense batches with the records of one that could not pass as it was, or why there are none. */
 export type Reencoded =
-  | { readonly kind: 'encoded'; readonly batches: readonly ReencodedBatch[] }
+  | { readonly kind: 'encoded'; readonly batches: readonly Outgoing[] }
   | { readonly kind: 'refused'; readonly reason: string; readonly wayOut: string }
+
+/** Accounts for the memory of batches that were encoded here. */
+export type OwnMemory = (bytes: number) => Lease
 
 /**
  * Decodes a batch and encodes its records from `position` on as dense batches of at most `batchBytesMax` bytes.
  * Sequences are given when they are sent.
  */
-export function reencodeFrom(raw: RawBatch, position: bigint, batchBytesMax: number): Reencoded {
+export function reencodeFrom(
+  raw: RawBatch,
+  position: bigint,
+  batchBytesMax: number,
+  ownMemory: OwnMemory,
+): Reencoded {
   try {
     const decoded = decodeBatch(raw)
     const keep = (record: { readonly offset: bigint }): boolean => record.offset >= position
     const outcome = reencode([decoded], { producer: noProducer, batchBytesMax, keep })
-    if (outcome.kind === 'batches') return { kind: 'encoded', batches: outcome.batches }
+    if (outcome.kind === 'batches')
+      return { kind: 'encoded', batches: outcome.batches.map((encoded) => outgoingOf(encoded, ownMemory)) }
     return {
       kind: 'refused',
       reason: `the record at offset ${outcome.offset} alone takes ${outcome.bytes} bytes as a batch; the target topic allows ${batchBytesMax}`,
@@ -32,5 +44,44 @@ export function reencodeFrom(raw: RawBatch, position: bigint, batchBytesMax: num
       wayOut:
         'Check that partition of the source with kafka-dump-log; delete the damaged records (kafka-delete-records) or restore them, then restart the flow.',
     }
+  }
+}
+
+function outgoingOf(encoded: ReencodedBatch, ownMemory: OwnMemory): Outgoing {
+  const { batch, recordCount, firstOffset, lastOffset } = encoded
+  return {
+    batch,
+    records: recordCount,
+    sourceBase: sourceOffset(firstOffset),
+    sourceNext: sourceOffset(lastOffset + 1n),
+    timestampMs: maxTimestampMs(batch, 0),
+    lease: ownMemory(batch.length),
+  }
+}
+
+/**
+ * Splits a batch that the target has refused as too large. A limit that does not explain the refusal is not the one
+ * that was applied (the topic's configs could not be read, or a broker's own limit is lower): it is halved then.
+ */
+export function splitRefused(head: Outgoing, batchBytesMax: number, ownMemory: OwnMemory): Reencoded {
+  const { length } = head.batch
+  const isExplained = batchBytesMax < length
+  const limit = isExplained ? batchBytesMax : Math.floor(length / 2)
+  // Its base offset was set to 0 when it was sent, so offsets read from it count from there.
+  const outcome = reencodeFrom(rawBatch(head.batch, 0, length), 0n, limit, ownMemory)
+  if (outcome.kind === 'encoded') {
+    const batches = outcome.batches.map((part) => ({
+      ...part,
+      sourceBase: sourceOffset(head.sourceBase + part.sourceBase),
+      sourceNext: sourceOffset(head.sourceBase + part.sourceNext),
+    }))
+    return { kind: 'encoded', batches }
+  }
+  if (isExplained) return outcome
+  return {
+    kind: 'refused',
+    reason: `the target refuses a batch of ${length} bytes as too large and it cannot be split into smaller ones`,
+    wayOut:
+      "Raise max.message.bytes of the target topic, or its brokers' message.max.bytes, then restart the flow.",
   }
 }

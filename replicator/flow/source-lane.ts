@@ -1,7 +1,7 @@
 import { type BackoffPolicy, backoffMs } from '../clock/backoff.ts'
 import type { Clock } from '../clock/clock.ts'
 import type { Random } from '../clock/random.ts'
-import type { BrokerChannel, BrokerId, Cluster, FetchedPartition, FetchResponse } from '../kafka/cluster.ts'
+import type { BrokerChannel, BrokerId, Cluster, FetchResponse } from '../kafka/cluster.ts'
 import { KafkaError } from '../kafka/errors.ts'
 import { BudgetedLease, type ByteBudget } from './byte-budget.ts'
 import { nextFetchBytes, partitionFetchBytes } from './fetch-sizing.ts'
@@ -17,10 +17,10 @@ export interface SourceLaneContext {
   readonly limits: FlowLimits
   readonly budget: ByteBudget
   /** The broker cannot be reached or broke off; `undefined` when it answers again. */
-  readonly onTrouble: (error: KafkaError | undefined) => void
+  readonly onTrouble: (broker: BrokerId, error: KafkaError | undefined) => void
   readonly refreshLeaders: () => void
   /** One partition's own failure: what to do about it is the flow's decision. */
-  readonly onPartitionError: (partition: PartitionFlow, answer: FetchedPartition, error: KafkaError) => void
+  readonly onPartitionError: (partition: PartitionFlow, error: KafkaError) => void
 }
 
 /**
@@ -54,6 +54,7 @@ export class SourceLane {
 
   remove(partition: PartitionFlow): void {
     this.#partitions.delete(keyOf(partition.place.sourceTopic, partition.partition))
+    if (this.#partitions.size === 0) this.#wakeup.wake()
   }
 
   /** A partition may be fetched again. */
@@ -66,14 +67,20 @@ export class SourceLane {
     try {
       while (true) {
         const wanted = this.#wanted()
-        if (wanted.length === 0) await this.#wakeup.wait(signal)
-        else await this.#round(wanted, signal)
+        if (wanted.length > 0) await this.#round(wanted, signal)
+        else await this.#rest(signal)
       }
     } catch (error) {
       if (!signal.aborted) throw error
     } finally {
       this.#channel?.destroy()
     }
+  }
+
+  async #rest(signal: AbortSignal): Promise<void> {
+    // Nobody asks this broker any more, so nobody will hear that it is back.
+    if (this.#partitions.size === 0) this.#context.onTrouble(this.broker, undefined)
+    await this.#wakeup.wait(signal)
   }
 
   async #round(wanted: readonly Wanted[], signal: AbortSignal): Promise<void> {
@@ -89,7 +96,7 @@ export class SourceLane {
       this.#channel?.destroy()
       this.#channel = undefined
       if (!(error instanceof KafkaError)) throw error
-      onTrouble(error)
+      onTrouble(this.broker, error)
       refreshLeaders()
       // What a retry does not mend, a person may: ask again, but gently.
       const patience = error.retriable ? 1 : 5
@@ -97,7 +104,7 @@ export class SourceLane {
       return
     }
     this.#attempt = 0
-    onTrouble(undefined)
+    onTrouble(this.broker, undefined)
     budget.take(response.frame.bytes)
     budget.release(asked)
     this.#fetchBytes = nextFetchBytes(asked, response.frame.bytes, {
@@ -138,7 +145,7 @@ export class SourceLane {
       // Moved to another lane, stopped, or put elsewhere while the fetch was under way: not this answer's business.
       if (partition === undefined || asked.get(partition) !== partition.position) continue
       if (answer.error === undefined) partition.take(answer, lease)
-      else this.#context.onPartitionError(partition, answer, answer.error)
+      else this.#context.onPartitionError(partition, answer.error)
     }
     lease.release()
   }

@@ -20,6 +20,10 @@ export class SourceReader {
     this.#signal = signal
   }
 
+  has(partition: PartitionFlow): boolean {
+    return this.#partitions.has(partition)
+  }
+
   add(partition: PartitionFlow): void {
     this.#partitions.set(partition, undefined)
     this.#place(partition, undefined)

@@ -13,6 +13,8 @@ export interface Sender {
   readonly partition: number
   readonly canSend: boolean
   send(): Outgoing
+  /** The broker cannot be reached for now. */
+  shrink(): void
   /** The broker's answer about a batch that {@link send} gave. */
   settled(outgoing: Outgoing, result: ProduceResult['result']): void
 }
@@ -24,7 +26,7 @@ export interface LaneContext {
   readonly backoff: BackoffPolicy
   readonly limits: FlowLimits
   /** The broker cannot be reached or broke off; `undefined` when it answers again. */
-  readonly onTrouble: (error: KafkaError | undefined) => void
+  readonly onTrouble: (broker: BrokerId, error: KafkaError | undefined) => void
   /** Ask again who leads what. */
   readonly refreshLeaders: () => void
 }
@@ -40,6 +42,7 @@ export class TargetLane {
   readonly #queued = new Set<Sender>()
   #channel: BrokerChannel | undefined
   #opening: Promise<void> | undefined
+  readonly #settling = new Set<Promise<void>>()
   #requests = 0
   #attempt = 0
   readonly #stop = new AbortController()
@@ -74,6 +77,7 @@ export class TargetLane {
     this.#stop.abort(new Error('the lane was closed'))
     this.#channel?.destroy()
     await this.#opening
+    await Promise.all(this.#settling)
   }
 
   #pump(): void {
@@ -84,7 +88,9 @@ export class TargetLane {
     while (this.#requests < this.#context.limits.produceRequestsMax && this.#ready.length > 0) {
       const batches = this.#gather()
       if (batches.length === 0) return
-      void this.#request(this.#channel, batches)
+      const settling = this.#request(this.#channel, batches)
+      this.#settling.add(settling)
+      void settling.then(() => this.#settling.delete(settling))
     }
   }
 
@@ -144,7 +150,8 @@ export class TargetLane {
     channel.destroy(error)
     if (this.#channel !== channel) return
     this.#channel = undefined
-    this.#context.onTrouble(error)
+    if (this.#stop.signal.aborted) return
+    this.#context.onTrouble(this.#broker, error)
     this.#context.refreshLeaders()
   }
 
@@ -158,14 +165,17 @@ export class TargetLane {
         try {
           const channel = await cluster.openChannel(this.#broker, signal)
           this.#channel = channel
-          onTrouble(undefined)
+          onTrouble(this.#broker, undefined)
           return
         } catch (error) {
           signal.throwIfAborted()
-          onTrouble(asKafkaError(error))
+          onTrouble(this.#broker, asKafkaError(error))
+          for (const sender of this.#ready) sender.shrink()
           refreshLeaders()
         }
       }
+      // Nobody needs this broker any more, so nobody will hear that it is back.
+      onTrouble(this.#broker, undefined)
     } catch (error) {
       if (!signal.aborted) throw error
     } finally {

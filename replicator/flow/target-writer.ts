@@ -22,6 +22,7 @@ export class TargetWriter {
     const lane = this.#laneFor(partition)
     if (lane === undefined) {
       this.#leaderless.add(partition)
+      partition.shrink()
       this.#context.refreshLeaders()
     } else lane.offer(partition)
   }

@@ -1,4 +1,5 @@
 import type { Cluster } from '../kafka/cluster.ts'
+import { type KafkaError, protocolError } from '../kafka/errors.ts'
 import {
   decodeProgress,
   decodeProgressKey,
@@ -9,6 +10,7 @@ import {
 } from './progress-record.ts'
 import { TopicLog, type TopicLogOptions } from './topic-log.ts'
 
+const UNKNOWN_TOPIC_OR_PARTITION = 3
 const TOPIC_ALREADY_EXISTS = 36
 
 export interface ProgressEntry {
@@ -38,14 +40,17 @@ export class ProgressLog {
    */
   async prepare(signal: AbortSignal): Promise<void> {
     const { cluster, topic, shards, replicationFactor } = this.#options
-    const configs = new Map([['cleanup.policy', 'compact']])
-    const created = await cluster.createTopics(
-      [{ name: topic, partitions: shards, replicationFactor, configs }],
-      signal,
-    )
-    const outcome = created.get(topic)
-    if (outcome !== undefined && !outcome.ok && outcome.error.code !== TOPIC_ALREADY_EXISTS)
-      throw outcome.error
+    // Whoever made the topic for us need not let us create topics.
+    if ((await cluster.describeTopics([topic], signal)).get(topic)?.kind !== 'found') {
+      const configs = new Map([['cleanup.policy', 'compact']])
+      const created = await cluster.createTopics(
+        [{ name: topic, partitions: shards, replicationFactor, configs }],
+        signal,
+      )
+      const outcome = created.get(topic)
+      if (outcome !== undefined && !outcome.ok && outcome.error.code !== TOPIC_ALREADY_EXISTS)
+        throw outcome.error
+    }
     const partitions = await this.#waitForLeaders(cluster, signal)
     if (partitions >= shards) return
     const grown = (await cluster.growTopics(new Map([[topic, shards]]), signal)).get(topic)
@@ -115,6 +120,10 @@ export class ProgressLog {
   }
 }
 
-function neverAppeared(cluster: Cluster, topic: string): Error {
-  return new Error(`${topic} was created on ${cluster.alias} but no broker of it knows the topic after 10 s`)
+function neverAppeared({ alias }: Cluster, topic: string): KafkaError {
+  return protocolError(
+    UNKNOWN_TOPIC_OR_PARTITION,
+    { cluster: alias, topic },
+    'created, but not known after 10 s',
+  )
 }

@@ -23,7 +23,8 @@ export class SimulatedClock implements Clock {
   }
 
   wallMs(): number {
-    return this.#wallOffsetMs + this.#nowMs
+    // As Date.now(): whole milliseconds, although sleepers may wake in between.
+    return Math.floor(this.#wallOffsetMs + this.#nowMs)
   }
 
   monotonicMs(): number {

@@ -1,0 +1,267 @@
+import assert from 'node:assert/strict'
+import { defaultBackoff } from '../../../replicator/clock/backoff.ts'
+import type { FlowEvent } from '../../../replicator/flow/events.ts'
+import { type RunningFlow, startFlow } from '../../../replicator/flow/flow.ts'
+import { defaultFlowLimits, type FlowLimits } from '../../../replicator/flow/flow-limits.ts'
+import type { FlowOptions } from '../../../replicator/flow/flow-options.ts'
+import type { TopicPartition } from '../../../replicator/kafka/cluster.ts'
+import { topicRules } from '../../../replicator/topics/topic-rules.ts'
+import { flowId, regionAlias } from '../../../replicator/topology/identifiers.ts'
+import type { Flow } from '../../../replicator/topology/model.ts'
+import type { DecideFault } from '../../simulation/faults.ts'
+import { MemoryCluster } from '../../simulation/memory-cluster.ts'
+import { type BatchFields, buildBatch, recordsOf } from '../../simulation/record-batches.ts'
+import { SeededRandom } from '../../simulation/seeded-random.ts'
+import { SimulatedBrokers } from '../../simulation/simulated-brokers.ts'
+import { SimulatedClock } from '../../simulation/simulated-clock.ts'
+import { type Refusals, refusingCluster } from './refusing-cluster.ts'
+import { type VisibleRecord, visibleRecords } from './visible-records.ts'
+
+const usEast = regionAlias('us-east')
+const euWest = regionAlias('eu-west')
+const progressTopic = 'causeway.test.progress'
+
+export interface SceneOptions {
+  readonly seed?: number
+  readonly brokers?: number
+  readonly flow?: Partial<Flow>
+}
+
+export interface RunOptions {
+  readonly limits?: Partial<FlowLimits>
+  readonly sourceFaults?: DecideFault
+  readonly targetFaults?: DecideFault
+  readonly sourceRefusals?: Refusals
+  readonly targetRefusals?: Refusals
+  readonly acceptsGap?: FlowOptions['acceptsGap']
+}
+
+/** Small enough that every bound is met in a test. */
+const smallLimits: FlowLimits = {
+  ...defaultFlowLimits,
+  bufferBytesMax: 256 * 1024,
+  partitionBufferBytesMax: 32 * 1024,
+  fetchBytesMax: 16 * 1024,
+  fetchBytesMin: 4 * 1024,
+  fetchWaitMaxMs: 100,
+  sourceLanes: 2,
+  targetLanes: 2,
+  produceBytesMax: 8 * 1024,
+}
+
+/** Two simulated clusters and the flows between them. What is on the clusters outlives each flow. */
+export class FlowScene {
+  readonly clock = new SimulatedClock()
+  readonly source: SimulatedBrokers
+  readonly target: SimulatedBrokers
+  readonly random: SeededRandom
+  readonly events: FlowEvent[] = []
+  readonly flow: Flow
+  #serial = 0
+
+  constructor({ seed = 1, brokers = 1, flow = {} }: SceneOptions = {}) {
+    this.random = new SeededRandom(seed)
+    this.source = new SimulatedBrokers({ clock: this.clock, seed: 2 * seed, brokers })
+    this.target = new SimulatedBrokers({ clock: this.clock, seed: 2 * seed + 1, brokers })
+    this.flow = {
+      id: flowId(usEast, euWest),
+      source: usEast,
+      target: euWest,
+      topics: [{ kind: 'match', match: '.*' }],
+      paused: [],
+      groups: [],
+      naming: { kind: 'prefixed', separator: '.' },
+      placement: 'target',
+      replicationFactor: brokers,
+      configSync: { mode: 'follow', exclude: [], defaultsFrom: 'target' },
+      startAt: 'earliest',
+      shards: 3,
+      ...flow,
+    }
+  }
+
+  /** Creates a source topic, replicated to every broker unless told otherwise. */
+  create(
+    name: string,
+    partitions = 1,
+    configs: Readonly<Record<string, string>> = {},
+    factor?: number,
+  ): void {
+    createOn(this.source, name, partitions, configs, factor)
+  }
+
+  createTarget(
+    name: string,
+    partitions = 1,
+    configs: Readonly<Record<string, string>> = {},
+    factor?: number,
+  ) {
+    createOn(this.target, name, partitions, configs, factor)
+  }
+
+  /** Appends one batch of `count` records to the source; every record's value occurs only once in the scene. */
+  write(at: TopicPartition, count = 1, fields: BatchFields = {}, padding = 0): void {
+    const batch = buildBatch(this.records(count, padding), fields)
+    const leader = this.source.partition(at).leader ?? assert.fail('the source partition has no leader')
+    const [answer] = this.source.produce(leader, [{ ...at, batch }])
+    assert(answer?.ok, `the source takes a batch: ${answer?.ok === false ? answer.detail : 'no answer'}`)
+  }
+
+  records(count: number, padding = 0) {
+    const pairs = Array.from({ length: count }, (): [string, string] => {
+      const serial = this.#serial++
+      return [`key ${serial % 7}`, `value ${serial} ${'x'.repeat(padding)}`]
+    })
+    return recordsOf(pairs, this.clock.wallMs())
+  }
+
+  /** Starts a flow with clients of its own. */
+  start(options: RunOptions = {}): SceneFlow {
+    const clients = {
+      source: new MemoryCluster(this.source, { alias: usEast, faults: options.sourceFaults ?? calm }),
+      target: new MemoryCluster(this.target, { alias: euWest, faults: options.targetFaults ?? calm }),
+    }
+    const running = startFlow({
+      flow: this.flow,
+      progressTopic,
+      source: refusingCluster(clients.source, options.sourceRefusals ?? {}),
+      target: refusingCluster(clients.target, options.targetRefusals ?? {}),
+      rules: topicRules(this.flow, [usEast, euWest]),
+      clock: this.clock,
+      random: this.random.fork(),
+      backoff: defaultBackoff,
+      limits: { ...smallLimits, ...options.limits },
+      announce: (event) => this.events.push(event),
+      discoveryIntervalMs: 1000,
+      acceptsGap: options.acceptsGap ?? (() => false),
+    })
+    running.ended.catch(() => {})
+    return new SceneFlow(this, running, clients)
+  }
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    return this.clock.run(work())
+  }
+
+  /** Lets time pass until it is so. @throws AssertionError after `limitMs` of simulated time */
+  async until(what: string, isSo: () => boolean, limitMs = 120_000): Promise<void> {
+    const deadlineMs = this.clock.monotonicMs() + limitMs
+    for (let stepMs = 10; !isSo(); stepMs = Math.min(250, stepMs * 1.3)) {
+      assert(this.clock.monotonicMs() < deadlineMs, `${what}: still not so after ${limitMs} ms`)
+      await this.clock.advance(stepMs)
+    }
+  }
+
+  sourceRecords(at: TopicPartition): readonly VisibleRecord[] {
+    return visibleRecords(this.source.log(at))
+  }
+
+  targetRecords(at: TopicPartition): readonly VisibleRecord[] {
+    const topic = this.targetName(at.topic)
+    if (this.target.topics.byName(topic)?.partitions[at.partition] === undefined) return []
+    return visibleRecords(this.target.log({ ...at, topic }))
+  }
+
+  targetName(topic: string): string {
+    return topicRules(this.flow, [usEast, euWest]).targetNameOf(topic)
+  }
+
+  /** Every source partition, internal topics aside. */
+  get partitions(): readonly TopicPartition[] {
+    return this.source.topics.all.flatMap(({ name, partitions }) =>
+      partitions.map((_, partition) => ({ topic: name, partition })),
+    )
+  }
+}
+
+const calm: DecideFault = () => undefined
+
+export class SceneFlow {
+  readonly running: RunningFlow
+  readonly clients: { readonly source: MemoryCluster; readonly target: MemoryCluster }
+  readonly #scene: FlowScene
+
+  constructor(scene: FlowScene, running: RunningFlow, clients: SceneFlow['clients']) {
+    this.#scene = scene
+    this.running = running
+    this.clients = clients
+  }
+
+  snapshot() {
+    return this.running.snapshot()
+  }
+
+  /** Lets time pass until all that can be copied is, then checks it. `exact`: nothing twice either. */
+  async catchUp(how: 'exact' | 'at-least-once', partitions = this.#scene.partitions, limitMs?: number) {
+    const scene = this.#scene
+    await scene.until(
+      'everything is copied',
+      () => partitions.every((at) => missing(scene.sourceRecords(at), scene.targetRecords(at)) === 0),
+      limitMs,
+    )
+    for (const at of partitions) checkCopy(scene, at, how)
+  }
+
+  async drain(timeoutMs = 60_000): Promise<void> {
+    await this.#scene.run(() => this.running.drain(timeoutMs))
+    await this.#checkEnd()
+  }
+
+  async destroy(): Promise<void> {
+    await this.#scene.run(() => this.running.destroy())
+    await this.#checkEnd()
+  }
+
+  /** Whoever ends gives everything back. */
+  async #checkEnd(): Promise<void> {
+    await this.running.ended
+    assert.equal(this.snapshot().bufferedBytes, 0, 'nothing stays buffered')
+    for (const client of [this.clients.source, this.clients.target]) {
+      assert.equal(client.leases.held, 0, `every frame of ${client.alias} is released`)
+      client.destroy()
+    }
+  }
+}
+
+const keyOf = (record: VisibleRecord): string => JSON.stringify(record)
+
+function missing(source: readonly VisibleRecord[], target: readonly VisibleRecord[]): number {
+  const there = new Set(target.map(keyOf))
+  return source.filter((record) => !there.has(keyOf(record))).length
+}
+
+/** Fails unless the copy holds the source's records in order; `at-least-once` allows going back, never ahead. */
+export function checkCopy(scene: FlowScene, at: TopicPartition, how: 'exact' | 'at-least-once'): void {
+  const source = scene.sourceRecords(at).map(keyOf)
+  const target = scene.targetRecords(at).map(keyOf)
+  const place = `${at.topic}/${at.partition}`
+  if (how === 'exact') {
+    assert.deepEqual(target, source, `${place} is copied exactly`)
+    return
+  }
+  const position = new Map(source.map((record, index) => [record, index]))
+  let next = 0
+  for (const record of target) {
+    const index = position.get(record)
+    assert(index !== undefined, `${place}: ${record} is not in the source`)
+    assert(index <= next, `${place}: ${record} came before its predecessor`)
+    next = Math.max(next, index + 1)
+  }
+  assert.equal(next, source.length, `${place} is copied whole`)
+}
+
+function createOn(
+  brokers: SimulatedBrokers,
+  name: string,
+  partitions: number,
+  configs: Readonly<Record<string, string>>,
+  factor = brokers.brokers.length,
+): void {
+  const made = brokers.topics.create({
+    name,
+    partitions,
+    replicationFactor: factor,
+    configs: new Map(Object.entries(configs)),
+  })
+  assert(made.ok, `topic ${name} is created: ${JSON.stringify(made)}`)
+}

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { startScript, startWatchdog } from '../../../replicator/local/watchdog.ts'
 
-describe('the watchdog', () => {
+describe('the watchdog', { timeout: 60_000 }, () => {
   let folder: string
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'causeway-watchdog-'))

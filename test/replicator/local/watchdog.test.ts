@@ -44,7 +44,7 @@ describe('the watchdog', { timeout: 60_000 }, () => {
   test('spares a process that took over the id of a broker long gone', async () => {
     const stranger = spawn(process.execPath, ['-e', idle])
     await once(stranger.stdout, 'data')
-    await writeFile(join(folder, 'broker-1.pid'), String(stranger.pid))
+    await writeFile(join(folder, 'broker-1.pid'), `${stranger.pid}\n`)
     await startWatchdog(folder).end()
     assert.equal(stranger.exitCode ?? stranger.signalCode, null)
     assert.equal(existsSync(folder), false)

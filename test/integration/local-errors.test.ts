@@ -59,7 +59,7 @@ describe('what a machine lacks is said clearly', () => {
     const { port } = address
     try {
       const start = startLocalCluster({ alias: 'taken', installation, ports: [port], folder }, signal)
-      await assert.rejects(start, localError('port-taken', new RegExp(`Port ${port} .* is taken[sS]*lsof`)))
+      await assert.rejects(start, localError('port-taken', new RegExp(`Port ${port} .* is taken\\.\n.*lsof`)))
     } finally {
       server.close()
     }

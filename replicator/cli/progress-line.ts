@@ -12,12 +12,29 @@ export function progressLine(before: FlowSnapshot | undefined, now: FlowSnapshot
     now.state === 'running' ? `${running}/${total} partitions` : now.state,
     paused > 0 ? `${paused} paused` : '',
     stopped > 0 ? `${stopped} NOT MOVING` : '',
-    `${format(records)} records/s`,
+    `${formatCount(records)} records/s`,
     `${megabytes.toFixed(1)} MB/s`,
-    `lag ${format(now.lagRecords)} records, ${format(now.lagMs)} ms`,
-    now.trouble === undefined ? '' : 'in trouble, see above',
+    `lag ${formatCount(now.lagRecords)} records, ${formatCount(now.lagMs)} ms`,
+    now.trouble === undefined ? '' : 'IN TROUBLE, see above',
   ]
-  return parts.filter((part) => part !== '').join('   ')
+  return parts.filter((part) => part !== '').join('  ')
 }
 
-const format = (value: number): string => Math.round(value).toLocaleString('en-US')
+/**
+ * As many of the flows' lines side by side as fit, and how many are left out: a line that wraps cannot be redrawn.
+ * @param columns width of the terminal; `undefined` when it is not known
+ */
+export function fitLines(lines: readonly string[], columns: number | undefined): string {
+  // The last column stays free: some terminals wrap as soon as it is taken.
+  const width = (columns ?? 80) - 1
+  for (let shown = lines.length; shown > 0; shown--) {
+    const more = lines.length - shown
+    const text = [...lines.slice(0, shown), ...(more > 0 ? [`+ ${more} more`] : [])].join('  |  ')
+    if (text.length <= width) return text
+  }
+  const [first = ''] = lines
+  return width < 1 ? '' : `${first.slice(0, width - 1)}…`
+}
+
+/** A rounded number with separators of thousands. */
+export const formatCount = (value: number): string => Math.round(value).toLocaleString('en-US')

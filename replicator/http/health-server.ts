@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { FlowSnapshot } from '../flow/snapshot.ts'
 import { httpPaths } from '../topology/internal-names.ts'
 
@@ -18,20 +18,20 @@ export interface HealthServer {
  * Serves health over HTTP. `/healthz`: 200 while the process works, also while clusters are away, because a restart
  * would not bring them back. `/readyz`: 200 once every flow forwards, else 503. Both answer with the flows as JSON.
  *
- * @throws Error when the port is taken
+ * @throws Error when it cannot listen there: the port is taken, or needs rights
  */
 export async function startHealthServer(
   address: { readonly host: string; readonly port: number },
   source: HealthSource,
 ): Promise<HealthServer> {
   const server = createServer((request, response) => {
-    const path = request.url?.split('?', 1)[0]
-    const known = path === httpPaths.health || path === httpPaths.ready
-    const wrongMethod = request.method !== 'GET' && request.method !== 'HEAD'
-    const ready = source.isReady()
-    const status = !known ? 404 : wrongMethod ? 405 : path === httpPaths.ready && !ready ? 503 : 200
-    response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' })
-    response.end(JSON.stringify(known ? { ready, flows: source.snapshots() } : { error: 'not found' }))
+    const { status, body } = answer(request, source)
+    response.writeHead(status, {
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+      ...(status === 405 ? { allow: 'GET, HEAD' } : {}),
+    })
+    response.end(`${JSON.stringify(body)}\n`)
   })
   await listen(server, address)
   const bound = server.address()
@@ -45,6 +45,17 @@ export async function startHealthServer(
   }
 }
 
+function answer({ url, method }: IncomingMessage, source: HealthSource): { status: number; body: object } {
+  const path = url?.split('?', 1)[0]
+  if (path !== httpPaths.health && path !== httpPaths.ready) {
+    return { status: 404, body: { error: `not found; there are ${Object.values(httpPaths).join(' and ')}` } }
+  }
+  if (method !== 'GET' && method !== 'HEAD') return { status: 405, body: { error: 'use GET' } }
+  const ready = source.isReady()
+  const status = path === httpPaths.ready && !ready ? 503 : 200
+  return { status, body: { ready, flows: source.snapshots() } }
+}
+
 function listen(
   server: Server,
   { host, port }: { readonly host: string; readonly port: number },
@@ -52,7 +63,9 @@ function listen(
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', (cause: NodeJS.ErrnoException) => {
     const why =
-      cause.code === 'EADDRINUSE' ? 'the port is taken; choose another with http.port' : cause.message
+      cause.code === 'EADDRINUSE'
+        ? 'the port is taken; choose another with http.port in causeway.yaml'
+        : cause.message
     reject(new Error(`Health cannot be served on ${host}:${port}: ${why}`, { cause }))
   })
   server.listen(port, host, resolve)

@@ -29,18 +29,18 @@ export function logLineOf(event: FlowEvent): LogLine {
     case 'source-topic-gone':
       return line('warn', `${event.topic} was deleted on the source; ${event.targetTopic} stays`)
     case 'problem-appeared':
-      return line('error', `${place(event.problem)}: ${event.problem.reason}; ${event.problem.wayOut}`)
+      return line('error', `${place(event.problem)}: ${explained(event.problem)}`)
     case 'problem-cleared':
       return line('info', `${place(event.problem)}: solved: ${event.problem.reason}`)
     case 'configs-changed':
       return line(
         'info',
-        `${event.targetTopic}: ${event.changes.map((c) => (c.kind === 'set' ? `set ${c.name}=${c.value}` : `default ${c.name}`)).join(', ')}`,
+        `${event.targetTopic}: ${event.changes.map((change) => (change.kind === 'set' ? `set ${change.name}=${change.value}` : `${change.name} back to its default`)).join(', ')}`,
       )
     case 'configs-refused':
-      return line('warn', `${event.targetTopic}: configs refused: ${event.reason}; ${event.wayOut}`)
+      return line('warn', `${event.targetTopic} keeps its configs: ${explained(event)}`)
     case 'configs-unknown':
-      return line('warn', `${event.targetTopic}: the target does not know ${event.names.join(', ')}`)
+      return line('warn', `${event.targetTopic}: the target has no config ${event.names.join(', ')}`)
     case 'look-failed':
       return line('error', `cannot look at ${event.what}: ${event.reason}`)
     case 'look-recovered':
@@ -48,9 +48,9 @@ export function logLineOf(event: FlowEvent): LogLine {
     case 'partition-started':
       return line('info', `${place(event)} starts at ${event.sourceNext}, from ${event.from}`)
     case 'partition-stopped':
-      return line('error', `${place(event)} STOPPED: ${event.reason} ${event.wayOut}`)
+      return line('error', `${place(event)} STOPPED: ${explained(event)}`)
     case 'partition-waiting':
-      return line('warn', `${place(event)} waits: ${event.reason} ${event.wayOut}`)
+      return line('warn', `${place(event)} waits: ${explained(event)}`)
     case 'partition-recovered':
       return line('info', `${place(event)} goes on`)
     case 'partition-reencodes':
@@ -75,6 +75,25 @@ export function logLineOf(event: FlowEvent): LogLine {
 function place(at: { readonly topic: string; readonly partition: number | undefined }): string {
   return at.partition === undefined ? at.topic : `${at.topic} partition ${at.partition}`
 }
+
+/** Reason and way out as sentences; what they are about has been said. */
+function explained(what: {
+  readonly topic?: string
+  readonly partition?: number | undefined
+  readonly reason: string
+  readonly wayOut: string
+}): string {
+  const { topic, partition, reason, wayOut } = what
+  const said = topic === undefined ? '' : `${place({ topic, partition })}: `
+  const bare = said !== '' && reason.startsWith(said) ? reason.slice(said.length) : reason
+  // Errors end with the same advice where they know one.
+  const advice = bare.endsWith(wayOut) ? '' : ` ${capitalized(sentence(wayOut))}`
+  return `${sentence(bare)}${advice}`
+}
+
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
+
+const capitalized = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1)
 
 function plain(facts: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(

@@ -20,6 +20,8 @@ export interface ReplicateOptions {
   readonly random: Random
   readonly announce: AnnounceFlowEvent
   readonly acceptsGap: (topic: string, partition: number) => boolean
+  /** Default: {@link createKafkaCluster}. */
+  readonly connect?: typeof createKafkaCluster
 }
 
 /** Flows at work in this process. */
@@ -27,9 +29,12 @@ export interface Replicator {
   readonly snapshots: () => readonly FlowSnapshot[]
   /** Every flow has completed a discovery and forwards, or says what holds it back partition by partition. */
   readonly isReady: () => boolean
-  /** Rejects as soon as a flow fails by a fault of its own; resolves when all have ended. */
+  /**
+   * Rejects as soon as a flow fails by a fault of its own, not a cluster's; resolves when all have ended. Those who do
+   * not look at it miss the failure: it is no unhandled rejection.
+   */
   readonly ended: Promise<void>
-  /** Settles everything in flight, writes progress, disconnects. */
+  /** Settles everything in flight, writes progress, disconnects. A flow that has failed is cut. */
   drain(timeoutMs: number): Promise<void>
   /** Disconnects at once. What was in flight is copied again by the next start. */
   destroy(): Promise<void>
@@ -44,7 +49,7 @@ export function flowsAt(config: CausewayConfig, at: RegionAlias | undefined): re
 
 /** Connects to the clusters and starts the flows. Clusters that are away are waited for. */
 export function startReplicator(options: ReplicateOptions): Replicator {
-  const { config, clock, random, announce, acceptsGap } = options
+  const { config, clock, random, announce, acceptsGap, connect = createKafkaCluster } = options
   const { topology } = config
   const chosen = flowsAt(config, options.at)
   const aliases = topology.regions.map(({ alias }) => alias)
@@ -54,7 +59,7 @@ export function startReplicator(options: ReplicateOptions): Replicator {
     if (known !== undefined) return known
     const settings = config.connections.get(alias)
     if (settings === undefined) throw new Error(`The configuration holds no connection for ${alias}`)
-    const cluster = createKafkaCluster({ alias, settings, clock, random })
+    const cluster = connect({ alias, settings, clock, random })
     clusters.set(alias, cluster)
     return cluster
   }
@@ -74,16 +79,17 @@ export function startReplicator(options: ReplicateOptions): Replicator {
       acceptsGap,
     }),
   )
-  const close = async (): Promise<void> => {
-    await Promise.all([...clusters.values()].map((cluster) => cluster.close()))
-  }
+  const failed = new Set<RunningFlow>()
+  for (const flow of flows) flow.ended.catch(() => failed.add(flow))
+  const ended = Promise.all(flows.map((flow) => flow.ended)).then(() => {})
+  ended.catch(() => {})
   return {
     snapshots: () => flows.map((flow) => flow.snapshot()),
     isReady: () => flows.every((flow) => flow.snapshot().state === 'running'),
-    ended: Promise.all(flows.map(({ ended }) => ended)).then(() => {}),
+    ended,
     async drain(timeoutMs) {
-      await Promise.all(flows.map((flow) => flow.drain(timeoutMs)))
-      await close()
+      await Promise.all(flows.map((flow) => (failed.has(flow) ? flow.destroy() : flow.drain(timeoutMs))))
+      await Promise.all([...clusters.values()].map((cluster) => cluster.close()))
     },
     async destroy() {
       for (const cluster of clusters.values()) cluster.destroy()

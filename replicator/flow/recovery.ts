@@ -12,6 +12,9 @@ import { readTargetRules } from './target-rules.ts'
 /** How long until something that a person may lift is tried again, in milliseconds. */
 const WAIT_RETRY_MS = 5000
 
+/** After this many failures in a row a partition's buffered batches give their memory to others. */
+const PATIENCE = 3
+
 export interface RecoveryContext {
   readonly options: FlowOptions
   readonly producers: ShardProducers
@@ -51,12 +54,12 @@ export class Recovery {
     switch (verdict.kind) {
       case 'already-there':
       case 'resend':
-        await this.#pause(partition, 'sending', signal)
+        await this.#pauseSending(partition, signal)
         await targetLeaders.refresh(signal)
         window.rewind()
         break
       case 'new-producer': {
-        await this.#pause(partition, 'sending', signal)
+        await this.#pauseSending(partition, signal)
         const renewed = await producers.renewed(this.#context.shardOf(partition), window.producer, signal)
         window.restart(renewed)
         break
@@ -160,6 +163,11 @@ export class Recovery {
         'The source lost records (an unclean leader election, or a restored cluster). Compare both sides before going on: the target holds records that the source no longer has.',
       )
     }
+  }
+
+  async #pauseSending(partition: PartitionFlow, signal: AbortSignal): Promise<void> {
+    if (partition.failures.sending >= PATIENCE) partition.shrink()
+    await this.#pause(partition, 'sending', signal)
   }
 
   async #pause(

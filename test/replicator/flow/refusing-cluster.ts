@@ -12,6 +12,10 @@ export interface Refusals {
   readonly produce?: (at: TopicPartition & { readonly bytes: number }) => number | undefined
   /** The same for a fetched partition. */
   readonly fetch?: (at: TopicPartition) => number | undefined
+  /** Topics that the principal may not describe. */
+  readonly hides?: (topic: string) => boolean
+  /** Topics whose configs the principal may not describe. */
+  readonly hidesConfigs?: (topic: string) => boolean
 }
 
 /** A cluster whose brokers refuse some partitions: what is not refused reaches `cluster`. */
@@ -21,6 +25,30 @@ export function refusingCluster(cluster: Cluster, refusals: Refusals): Cluster {
       if (name === 'openChannel') {
         return async (...args: Parameters<Cluster['openChannel']>) =>
           refusingChannel(await target.openChannel(...args), refusals)
+      }
+      if (name === 'listTopics') {
+        return async (signal?: AbortSignal) =>
+          (await target.listTopics(signal)).filter((topic) => !refusals.hides?.(topic.name))
+      }
+      if (name === 'describeTopics') {
+        return async (names: readonly string[], signal?: AbortSignal) => {
+          const lookups = new Map(await target.describeTopics(names, signal))
+          for (const topic of names) {
+            if (refusals.hides?.(topic))
+              lookups.set(topic, { kind: 'failed', error: protocolError(29, { topic }) })
+          }
+          return lookups
+        }
+      }
+      if (name === 'describeTopicConfigs') {
+        return async (topics: readonly string[], signal?: AbortSignal) => {
+          const answers = new Map(await target.describeTopicConfigs(topics, signal))
+          for (const topic of topics) {
+            if (refusals.hidesConfigs?.(topic))
+              answers.set(topic, { ok: false, error: protocolError(29, { topic }) })
+          }
+          return answers
+        }
       }
       const value: unknown = Reflect.get(target, name, target)
       return typeof value === 'function' ? value.bind(target) : value

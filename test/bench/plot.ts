@@ -70,14 +70,18 @@ export function plot(report: BenchReport): string {
   }
   if (drawn.length === 0) throw new RangeError('the result holds nothing to plot')
   const { machine } = report
-  const note =
-    `1 KiB records on 8 partitions, uncompressed. Kafka ${machine.kafka}, brokers on the same machine: ` +
-    `${machine.cpu}, ${machine.cores} cores. ${machine.date.slice(0, 10)}`
+  const notes = [
+    '1 KiB records on 8 partitions, uncompressed. Brokers, replicator and measuring process on the same machine:',
+    `${machine.cpu}, ${machine.cores} cores. Kafka ${machine.kafka}. ${machine.date.slice(0, 10)}`,
+  ]
+  const height = y + 42
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y + 26}" width="${width}" height="${y + 26}" role="img" aria-label="Causeway against other replicators">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="Causeway against other replicators">`,
     `<style>${style}</style>`,
     ...drawn,
-    `<text class="note" x="0" y="${y + 12}">${escapeXml(note)}</text>`,
+    ...notes.map(
+      (note, line) => `<text class="note" x="0" y="${y + 12 + 16 * line}">${escapeXml(note)}</text>`,
+    ),
     '</svg>',
     '',
   ].join('\n')

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { installKafka } from '../../replicator/local/installation.ts'
+import { startWatchdog } from '../../replicator/local/watchdog.ts'
 import { startClusters } from './clusters.ts'
 import { describeMachine } from './machine.ts'
 import { type BenchOptions, parseOptions, usage } from './options.ts'
@@ -15,6 +16,8 @@ import { mirrorMaker2AsShipped, mirrorMaker2Tuned } from './systems/mirrormaker2
 import { redpandaConnect } from './systems/redpanda-connect.ts'
 import type { System } from './systems/system.ts'
 import { oneWayDelayMs, planWorkloads } from './workloads/workload.ts'
+
+class Interrupted extends Error {}
 
 /** Progress goes to stderr, with the time since the start; the report goes to stdout. */
 function say(line: string): void {
@@ -56,6 +59,7 @@ async function measure(options: BenchOptions, signal: AbortSignal): Promise<Benc
     say(`${system.name}: not found, left out (${missing})`)
   }
   const folder = await mkdtemp(join(tmpdir(), 'causeway-bench-'))
+  const watchdog = startWatchdog(folder)
   try {
     await checkDisk(folder, options.quick ? 3e9 : 10e9)
     say('starting two clusters')
@@ -93,7 +97,8 @@ async function measure(options: BenchOptions, signal: AbortSignal): Promise<Benc
       await clusters.stop()
     }
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 })
+    await watchdog.end()
   }
 }
 
@@ -111,13 +116,16 @@ async function writePlot(options: BenchOptions, report: BenchReport): Promise<vo
   if (options.plotFile) await writeFile(options.plotFile, plot(report))
 }
 
+/** The exit code of a process that was interrupted, by convention of shells. */
+const exitInterrupted = 130
+
 /** The first signal stops everything in order, the second at once. */
 function stopOnSignals(): AbortSignal {
   const stop = new AbortController()
   const onSignal = () => {
-    if (stop.signal.aborted) process.exit(130)
+    if (stop.signal.aborted) process.exit(exitInterrupted)
     say('stopping')
-    stop.abort(new Error('stopped by a signal'))
+    stop.abort(new Interrupted('stopped by a signal'))
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
@@ -134,5 +142,5 @@ try {
   process.exitCode = await main()
 } catch (error) {
   say(`bench: ${(error as Error).message}`)
-  process.exitCode = 1
+  process.exitCode = error instanceof Interrupted ? exitInterrupted : 1
 }

@@ -2,15 +2,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { startScript } from '../../../replicator/local/watchdog.ts'
 import { ProcessMeter, type TreeUsage } from '../process-meter.ts'
 import type { Command } from './system.ts'
 
 /** How long a replicator may take to stop before it is killed. */
 const stopTimeoutMs = 15_000
 
-/** A started replicator. Ends with the benchmark, however that ends. */
+/** A started replicator. Its command must name a file in its folder, by which the watchdog knows it. */
 export class ReplicatingProcess {
   readonly #child: ChildProcess
   readonly #log: string
@@ -27,11 +28,20 @@ export class ReplicatingProcess {
     process.once('exit', this.#kill)
   }
 
-  /** Starts it, with output going to `replicator.log` in `folder`. @throws Error if the program cannot be started */
+  /**
+   * Starts it, with output going to `replicator.log` in `folder`. Its process id is written down in the folder above
+   * for the watchdog there, which ends it even if this process is killed.
+   *
+   * @throws Error if the program cannot be started
+   */
   static async start(command: Command, folder: string): Promise<ReplicatingProcess> {
     const log = join(folder, 'replicator.log')
     const output = openSync(log, 'a')
-    const child = spawn(command.file, command.args, { cwd: folder, stdio: ['ignore', output, output] })
+    const child = spawn(
+      '/bin/sh',
+      ['-c', startScript, 'causeway-bench', dirname(folder), basename(folder), command.file, ...command.args],
+      { cwd: folder, stdio: ['ignore', output, output] },
+    )
     closeSync(output)
     await once(child, 'spawn')
     return new ReplicatingProcess(child, child.pid!, log)

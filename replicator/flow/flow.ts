@@ -30,7 +30,7 @@ export interface RunningFlow {
   readonly ended: Promise<void>
   /**
    * Fetches nothing more, waits until everything fetched is acknowledged, writes progress and ends. What cannot be
-   * acknowledged within `timeoutMs` is left for the next start.
+   * acknowledged within `timeoutMs` is left for the next start; so is, without waiting, what gets nowhere anyway.
    */
   drain(timeoutMs: number): Promise<void>
   /** Ends at once; what was in flight is copied again by the next start. */
@@ -267,9 +267,8 @@ class FlowEngine {
     this.#state = 'draining'
     this.#reading.abort(new Error('the flow drains'))
     const deadlineMs = clock.monotonicMs() + timeoutMs
-    const open = (): boolean =>
-      (this.#partitions?.all ?? []).some(({ window, isEnded }) => !isEnded && !window.isEmpty)
-    while (open() && clock.monotonicMs() < deadlineMs) await clock.sleep(DRAIN_POLL_MS)
+    const isSettling = (): boolean => (this.#partitions?.all ?? []).some((partition) => partition.isSettling)
+    while (isSettling() && clock.monotonicMs() < deadlineMs) await clock.sleep(DRAIN_POLL_MS)
     if (this.#partitions !== undefined) {
       const remainingMs = Math.max(limits.progressIntervalMs, deadlineMs - clock.monotonicMs())
       await this.#writeLast(this.#partitions.all, remainingMs, this.#stop.signal)

@@ -112,6 +112,11 @@ export class PartitionFlow implements Sender {
     return this.#isEnded
   }
 
+  /** Whether something is on its way to the target that may still arrive: not what the target refuses or has no place for. */
+  get isSettling(): boolean {
+    return !this.#isEnded && !this.window.isEmpty && (!this.#isStuck || this.window.inFlight > 0)
+  }
+
   get rules(): TargetTopicRules {
     return this.#rules
   }

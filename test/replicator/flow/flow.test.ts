@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { brokerId } from '../../../replicator/kafka/cluster.ts'
+import { buildBatch } from '../../simulation/record-batches.ts'
 import { TransactionalWriter } from '../../simulation/transactional-writer.ts'
 import { checkCopy, FlowScene } from './flow-scene.ts'
 
@@ -56,12 +58,15 @@ describe('a flow', () => {
   test('a drain writes how far it got, so that the next start copies nothing twice', async () => {
     const scene = new FlowScene({ brokers: 3 })
     scene.create('orders', 3)
-    const first = scene.start()
-    for (let i = 0; i < 30; i++) {
+    const first = scene.start({
+      targetFaults: ({ kind }) => (kind === 'produce' ? { answerDelayMs: 150 } : undefined),
+    })
+    for (let i = 0; i < 60; i++) {
       scene.write({ topic: 'orders', partition: i % 3 }, 2)
-      await scene.clock.advance(3)
+      await scene.clock.advance(20)
     }
     await first.drain()
+    assert(scene.targetRecords(orders).length > 0)
     for (let i = 0; i < 9; i++) scene.write({ topic: 'orders', partition: i % 3 }, 1)
     const second = scene.start()
     await second.catchUp('exact')
@@ -161,13 +166,18 @@ describe('a flow', () => {
     await flow.drain()
   })
 
-  test('a topic out of sight for a while goes on where it was, in the same process', async () => {
+  // Few batches: sequences that start over look like repeats of the first life's. Many: they are out of order.
+  for (const count of [5, 9]) {
+    test(`a topic out of sight for a while goes on where it was, after ${count} batches`, () =>
+      outOfSight(count))
+  }
+
+  async function outOfSight(count: number): Promise<void> {
     const scene = new FlowScene()
     scene.create('orders')
     let isHidden = false
     const flow = scene.start({ sourceRefusals: { hides: (topic) => isHidden && topic === 'orders' } })
-    // Batches of one record each: their sequences would look like repeats of the first life's.
-    for (let i = 0; i < 5; i++) scene.write(orders, 1)
+    for (let i = 0; i < count; i++) scene.write(orders, 1)
     await flow.catchUp('exact')
     isHidden = true
     await scene.until('it is let go', () => flow.snapshot().partitions.total === 0)
@@ -175,7 +185,7 @@ describe('a flow', () => {
     isHidden = false
     await flow.catchUp('exact')
     await flow.drain()
-  })
+  }
 
   test('more partitions on the target than on the source: numbers are kept', async () => {
     const scene = new FlowScene()
@@ -429,9 +439,8 @@ describe('partitions that cannot go on', () => {
     scene.createTarget('us-east.late')
     scene.createTarget('us-east.keyless', 1, { 'cleanup.policy': 'compact' })
     const record = scene.records(1)[0]!
-    const { buildBatch } = await import('../../simulation/record-batches.ts')
     const put = (topic: string, change: object) => {
-      const [answer] = scene.source.produce(1 as never, [
+      const [answer] = scene.source.produce(brokerId(1), [
         { topic, partition: 0, batch: buildBatch([{ ...record, ...change }]) },
       ])
       assert(answer?.ok)
@@ -517,8 +526,9 @@ describe('bounded memory', () => {
     scene.create('orders', 18)
     const flow = scene.start({ limits: { bufferBytesMax: 96 * 1024 } })
     await scene.until('it runs', () => flow.snapshot().state === 'running')
-    const dead = 3 as (typeof scene.target.brokers)[number]
+    const dead = brokerId(3)
     scene.target.stopBroker(dead)
+    await scene.clock.advance(3000)
     for (let i = 0; i < 1800; i++) scene.write({ topic: 'orders', partition: i % 18 }, 1, {}, 1000)
     const alive = scene.partitions.filter(({ partition }) => partition % 3 !== 2)
     await flow.catchUp('exact', alive, 60_000)
@@ -526,6 +536,24 @@ describe('bounded memory', () => {
     await flow.catchUp('at-least-once')
     await flow.drain()
   })
+})
+
+test('a target broker out of reach keeps no memory from the partitions of the others', async () => {
+  const scene = new FlowScene({ brokers: 3, flow: { replicationFactor: 1, shards: 1 } })
+  scene.create('orders', 18)
+  let isCutOff = false
+  const flow = scene.start({
+    limits: { bufferBytesMax: 96 * 1024 },
+    targetRefusals: { cutsOff: (broker) => isCutOff && broker === 3 },
+  })
+  await scene.until('it runs', () => flow.snapshot().state === 'running')
+  isCutOff = true
+  for (let i = 0; i < 1800; i++) scene.write({ topic: 'orders', partition: i % 18 }, 1, {}, 1000)
+  const reachable = scene.partitions.filter(({ partition }) => partition % 3 !== 2)
+  await flow.catchUp('exact', reachable, 60_000)
+  isCutOff = false
+  await flow.catchUp('exact')
+  await flow.drain()
 })
 
 describe('trouble while recovering', () => {
@@ -591,7 +619,7 @@ describe('trouble while recovering', () => {
     scene.create('orders', 3, {}, 1)
     const flow = scene.start()
     await scene.until('it runs', () => flow.snapshot().state === 'running')
-    const dead = 2 as (typeof scene.source.brokers)[number]
+    const dead = brokerId(2)
     scene.source.stopBroker(dead)
     for (let i = 0; i < 50; i++) {
       scene.write({ topic: 'orders', partition: 0 }, 1)

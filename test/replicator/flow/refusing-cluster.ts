@@ -1,10 +1,11 @@
 import type {
   BrokerChannel,
+  BrokerId,
   Cluster,
   ProduceRequest,
   TopicPartition,
 } from '../../../replicator/kafka/cluster.ts'
-import { protocolError } from '../../../replicator/kafka/errors.ts'
+import { protocolError, transportError } from '../../../replicator/kafka/errors.ts'
 
 /** What a broker with rules of its own (ACLs, quotas, a full disk) says about one partition. */
 export interface Refusals {
@@ -12,6 +13,8 @@ export interface Refusals {
   readonly produce?: (at: TopicPartition & { readonly bytes: number }) => number | undefined
   /** The same for a fetched partition. */
   readonly fetch?: (at: TopicPartition) => number | undefined
+  /** Brokers that cannot be reached. */
+  readonly cutsOff?: (broker: BrokerId) => boolean
   /** Topics that the principal may not describe. */
   readonly hides?: (topic: string) => boolean
   /** Topics whose configs the principal may not describe. */
@@ -23,8 +26,10 @@ export function refusingCluster(cluster: Cluster, refusals: Refusals): Cluster {
   return new Proxy(cluster, {
     get(target, name) {
       if (name === 'openChannel') {
-        return async (...args: Parameters<Cluster['openChannel']>) =>
-          refusingChannel(await target.openChannel(...args), refusals)
+        return async (broker: BrokerId, signal?: AbortSignal) => {
+          if (refusals.cutsOff?.(broker)) throw transportError('connection', 'No route', { broker })
+          return refusingChannel(await target.openChannel(broker, signal), refusals)
+        }
       }
       if (name === 'listTopics') {
         return async (signal?: AbortSignal) =>

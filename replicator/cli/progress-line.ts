@@ -32,8 +32,8 @@ export function fitLines(lines: readonly string[], columns: number | undefined):
     const text = [...lines.slice(0, shown), ...(more > 0 ? [`+ ${more} more`] : [])].join('  |  ')
     if (text.length <= width) return text
   }
-  const [first = ''] = lines
-  return width < 1 ? '' : `${first.slice(0, width - 1)}…`
+  const [first] = lines
+  return first === undefined || width < 1 ? '' : `${first.slice(0, width - 1)}…`
 }
 
 /** A rounded number with separators of thousands. */

@@ -6,6 +6,7 @@ import type { Cluster } from '../../../replicator/kafka/cluster.ts'
 import type { KafkaClusterOptions } from '../../../replicator/kafka/kafka-cluster.ts'
 import { flowsAt, startReplicator } from '../../../replicator/processes/replicate.ts'
 import { regionAlias } from '../../../replicator/topology/identifiers.ts'
+import { type DecideFault, noFaults } from '../../simulation/faults.ts'
 import { MemoryCluster } from '../../simulation/memory-cluster.ts'
 import { buildBatch, recordsOf } from '../../simulation/record-batches.ts'
 import { SeededRandom } from '../../simulation/seeded-random.ts'
@@ -34,7 +35,7 @@ function configOf(yaml: string): CausewayConfig {
 const at = { topic: 'orders', partition: 0 }
 
 /** A replicator between simulated clusters; `spoil` may put something else in a cluster's place. */
-function scene(spoil: (cluster: Cluster) => Cluster = (cluster) => cluster) {
+function scene(spoil: (cluster: Cluster) => Cluster = (cluster) => cluster, faults: DecideFault = noFaults) {
   const clock = new SimulatedClock()
   const brokers = new Map(
     ['us-east', 'eu-west', 'ap-south'].map((alias, seed) => [alias, new SimulatedBrokers({ clock, seed })]),
@@ -44,7 +45,7 @@ function scene(spoil: (cluster: Cluster) => Cluster = (cluster) => cluster) {
   const clusters: Cluster[] = []
   const connect = ({ alias }: KafkaClusterOptions): Cluster => {
     connected.push(alias)
-    const cluster = spoil(new MemoryCluster(at(alias), { alias }))
+    const cluster = spoil(new MemoryCluster(at(alias), alias === 'eu-west' ? { alias, faults } : { alias }))
     clusters.push(cluster)
     return cluster
   }
@@ -110,21 +111,23 @@ describe('the flows of a process', () => {
 })
 
 describe('a flow that fails by a fault of its own', () => {
-  /** eu-west answers listings with what no cluster answers. */
-  const spoil = (cluster: Cluster): Cluster =>
-    new Proxy(cluster, {
-      get(target, name) {
-        if (cluster.alias === 'eu-west' && name === 'listTopics')
-          return async () => {
-            throw new TypeError('a bug')
-          }
-        const value: unknown = Reflect.get(target, name, target)
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    })
+  /** From then on eu-west answers listings with what no cluster answers. */
+  const spoil =
+    (isSpoilt: () => boolean) =>
+    (cluster: Cluster): Cluster =>
+      new Proxy(cluster, {
+        get(target, name) {
+          if (cluster.alias === 'eu-west' && isSpoilt() && name === 'listTopics')
+            return async () => {
+              throw new TypeError('a bug')
+            }
+          const value: unknown = Reflect.get(target, name, target)
+          return typeof value === 'function' ? value.bind(target) : value
+        },
+      })
 
   test('is told by `ended`, also to those who ask late, and nobody has to ask', async () => {
-    const { clock, start } = scene(spoil)
+    const { clock, start } = scene(spoil(() => true))
     const unhandled: unknown[] = []
     const onUnhandled = (reason: unknown) => unhandled.push(reason)
     process.on('unhandledRejection', onUnhandled)
@@ -140,16 +143,30 @@ describe('a flow that fails by a fault of its own', () => {
     }
   })
 
-  test('leaves the others to be drained at once', async () => {
-    const { clock, at: brokersAt, start } = scene(spoil)
+  test('is not waited for when the others drain, whatever it had in flight', async () => {
+    let isSpoilt = false
+    const {
+      clock,
+      at: brokersAt,
+      start,
+    } = scene(
+      spoil(() => isSpoilt),
+      ({ kind }) => (kind === 'produce' && isSpoilt ? { lose: 'answer' } : undefined),
+    )
     const source = brokersAt('us-east')
     source.topics.create({ name: 'orders', partitions: 1, replicationFactor: 1, configs: new Map() })
+    const replicator = start()
+    const flowTo = (alias: string) => replicator.snapshots().find(({ target }) => target === alias)
+    await until(clock, 'the flows run', () =>
+      ['eu-west', 'ap-south'].every((alias) => flowTo(alias)?.partitions.running === 1),
+    )
+    isSpoilt = true
     const batch = buildBatch(recordsOf([['k', 'v']], clock.wallMs()))
     const leader = source.partition(at).leader ?? assert.fail('no leader')
     assert.ok(source.produce(leader, [{ ...at, batch }])[0]?.ok)
-    const replicator = start()
-    const copied = () => replicator.snapshots().find(({ target }) => target === 'ap-south')?.records
-    await until(clock, 'the other flow copies', () => copied() === 1)
+    await until(clock, 'the other flow copies', () => flowTo('ap-south')?.records === 1)
+    await until(clock, 'it fails', () => flowTo('eu-west')?.state === 'closed')
+    assert.ok((flowTo('eu-west')?.bufferedBytes ?? 0) > 0, 'with a batch in flight')
     const from = clock.monotonicMs()
     await clock.run(replicator.drain(30_000))
     assert.ok(clock.monotonicMs() - from < 10_000)

@@ -34,7 +34,7 @@ export const defaultFlowLimits: FlowLimits = {
   fetchBytesMin: MIB,
   fetchWaitMaxMs: 500,
   sourceLanes: 4,
-  targetLanes: 2,
+  targetLanes: 1,
   produceBytesMax: 2 * MIB,
   produceRequestsMax: 5,
   produceTimeoutMs: 30_000,

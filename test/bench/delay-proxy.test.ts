@@ -18,6 +18,7 @@ async function withEcho(
   const targetPort = (echo.address() as net.AddressInfo).port
   const proxy = await startDelayProxy({ targetPort, oneWayDelayMs, ...options })
   const client = net.connect({ port: proxy.port, host: '127.0.0.1', allowHalfOpen: true })
+  client.setTimeout(20_000, () => client.destroy(new Error('nothing arrived for 20 s')))
   try {
     await body(client)
   } finally {

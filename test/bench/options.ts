@@ -19,7 +19,7 @@ export const usage = `npm run bench -- [options]
 
 Measures Causeway against MirrorMaker 2 and, if it is on PATH, Redpanda Connect, on two Kafka clusters of one
 broker each that it starts on this machine. Needs Linux, Java 17 and about 10 GB of free disk in TMPDIR
-(3 GB with --quick). A full run takes about an hour.
+(3 GB with --quick). A full run takes about 40 minutes.
 
   --quick             smaller data, one round, fewer systems and workloads; under 3 minutes
   --systems a,b       of: ${systemNames.join(', ')}

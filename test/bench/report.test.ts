@@ -46,6 +46,14 @@ describe('the report', () => {
     assert.match(text, /FAILED mirrormaker2 on long-link-1: stalled/)
   })
 
+  test('warns of a latency that was taken under less than the asked load', () => {
+    assert.doesNotMatch(text, /NOTE/)
+    const latencyMs = { p50: 1, p99: 2, p999: 3 }
+    const slow = { recordsPerSecond: 7000, bytesPerSecond: 7.2e6, latencyMs }
+    const slowText = renderReport(sampleReport([['causeway', 'latency-10mbs', slow]]))
+    assert.match(slowText, /NOTE causeway on latency-10mbs: the load fell to 7\.2 MB\/s/)
+  })
+
   test('has a verdict for each figure', () => {
     assert.match(text, /throughput against mirrormaker2 +>= 4\.0x +5\.0x +REACHED/)
     assert.match(text, /NOT MEASURED/)

@@ -3,6 +3,7 @@ import { judge } from './figures.ts'
 import { type BenchReport, type Result, type WorkloadName, workloadNames } from './results.ts'
 import { producerLingerMs } from './seed.ts'
 import { spreadOf } from './statistics.ts'
+import { steadyRecordsPerSecond } from './workloads/workload.ts'
 
 /** What each workload is, in the words of the report. */
 const descriptions: Readonly<Record<WorkloadName, string>> = {
@@ -22,6 +23,7 @@ export function renderReport(report: BenchReport): string {
     ...measured.map((workload) => renderWorkload(report, workload)),
     renderVerdicts(report),
     ...Object.entries(report.notFound).map(([system, reason]) => `${system}: not found (${reason})`),
+    ...renderSlowLoads(report),
     ...report.failures.map(
       (failure) => `FAILED ${failure.system} on ${failure.workload}: ${failure.reason.split('\n')[0]}`,
     ),
@@ -89,6 +91,16 @@ function renderResult(report: BenchReport, result: Result, latency: boolean): st
     cells.push(ms(p50), ms(p99), ms(p999), times(ratio?.latencyP99))
   } else cells.push(times(ratio?.throughput))
   return [...cells, times(ratio?.cpu)]
+}
+
+/** A load that was not held says that the machine, or the replicator beside it, left no CPU to the measuring process. */
+function renderSlowLoads(report: BenchReport): string[] {
+  return report.results
+    .filter((result) => result.latencyMs && result.recordsPerSecond < 0.97 * steadyRecordsPerSecond)
+    .map(
+      ({ system, workload, bytesPerSecond }) =>
+        `NOTE ${system} on ${workload}: the load fell to ${(bytesPerSecond / 1e6).toFixed(1)} MB/s, so the machine was too busy; do not rely on this latency`,
+    )
 }
 
 function renderVerdicts(report: BenchReport): string {

@@ -24,8 +24,10 @@ export interface SessionParts {
 
 type Outcome = Pick<BenchReport, 'results' | 'failures' | 'latencyFloorMs'>
 
-/** Disks and page caches get this long to settle after topics were deleted. */
-const settleMs = 2000
+/** Disks and page caches get this long to settle after topics were filled or deleted. */
+function settle(parts: SessionParts, signal: AbortSignal): Promise<void> {
+  return delay(parts.options.quick ? 1000 : 3000, undefined, { signal })
+}
 
 /** Runs the workloads one after the other. Rejects only if aborted or if the clusters fail. */
 export async function runSession(
@@ -71,6 +73,7 @@ async function runCopyWorkload(
     },
     signal,
   )
+  await settle(parts, signal)
   const sourceBootstrap =
     workload.link === 'long' ? parts.clusters.sourceOverLongLink : parts.clusters.source.bootstrap
   return runRounds(
@@ -167,7 +170,7 @@ async function clearTopics(
 ): Promise<void> {
   await parts.clusters.target.deleteTopics([], signal)
   await parts.clusters.source.deleteTopics(keepOnSource, signal)
-  await delay(settleMs, undefined, { signal })
+  await settle(parts, signal)
 }
 
 function describeRun(system: SystemName, run: Run): string {

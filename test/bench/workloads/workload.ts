@@ -29,6 +29,9 @@ export type Workload = CopyWorkload | LatencyWorkload
 /** Added to the long link in each direction, half of the round trip. */
 export const oneWayDelayMs = 40
 
+/** 10 MB/s of 1 KiB records. */
+export const steadyRecordsPerSecond = Math.round(10e6 / 1024)
+
 /** All workloads, in the order in which they run. `quick` keeps their kind and cuts their size. */
 export function planWorkloads(quick: boolean): Workload[] {
   const copy = (
@@ -57,7 +60,7 @@ export function planWorkloads(quick: boolean): Workload[] {
       name: 'latency-10mbs',
       partitions: 8,
       recordBytes: 1024,
-      recordsPerSecond: Math.round(10e6 / 1024),
+      recordsPerSecond: steadyRecordsPerSecond,
       warmUpSeconds: quick ? 3 : 10,
       seconds: quick ? 15 : 60,
     },

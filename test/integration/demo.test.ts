@@ -5,9 +5,10 @@ import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { after, afterEach, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Admin, Kafka, Message } from 'kafkajs'
+import { createTopics } from '../../replicator/cli/demo/create-topics.ts'
 import type { DemoResult } from '../../replicator/cli/demo/demo-result.ts'
 import { kafkajsClient } from '../../replicator/cli/demo/kafkajs-client.ts'
 import { openSteps } from '../../replicator/cli/demo/steps.ts'
@@ -65,6 +66,12 @@ class Demo {
   async exitCode(): Promise<number | null> {
     await this.#ended
     return this.child.exitCode
+  }
+
+  /** For demos whose test failed before it ended them. */
+  async end(): Promise<void> {
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGTERM')
+    await this.#ended
   }
 
   says(text: string): Promise<true> {
@@ -126,17 +133,27 @@ describe('the demo', { timeout: 280_000 }, () => {
     await rm(scratch, { recursive: true, force: true })
   })
 
-  const folder = () => mkdtemp(join(scratch, 'run-'))
+  const demos: Demo[] = []
+  afterEach(() => Promise.all(demos.splice(0).map((demo) => demo.end())))
+  const startDemo = async (args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Demo> => {
+    const demo = new Demo(await mkdtemp(join(scratch, 'run-')), args, env)
+    demos.push(demo)
+    return demo
+  }
   const verdictOf = async (name: string, partitions: number, committed?: number) => {
     const { output, text } = recordingOutput()
     const topics = [{ name, partitions, ...(committed === undefined ? {} : { committed }) }]
     const signal = AbortSignal.timeout(deadlineMs)
-    const { verdict } = await verifyCopy(
+    const { verdict, kafkajs } = await verifyCopy(
       { ...regions, topics, clock: systemClock, random: systemRandom, signal },
       openSteps(output),
     )
     printVerdict(output, verdict)
-    return { verdict, code: conclude(output, verdict), text: text() }
+    return { verdict, kafkajs, code: conclude(output, verdict), text: text() }
+  }
+  const create = async (topic: string, on: readonly Admin[]) => {
+    const signal = AbortSignal.timeout(deadlineMs)
+    for (const admin of on) await createTopics(admin, [{ topic, numPartitions: 2 }], systemClock, signal)
   }
   const write = async (client: Kafka, topic: string, messages: Message[]) => {
     const producer = client.producer({ idempotent: true, maxInFlightRequests: 1 })
@@ -167,21 +184,24 @@ describe('the demo', { timeout: 280_000 }, () => {
     for (const { what, copy, kind, offsets = 'us-east offset 10, eu-west offset 10' } of cases) {
       test(`${what} makes it different, and is named with topic, partition and offset`, async () => {
         const topic = `demo-copy-${randomUUID().slice(0, 8)}`
-        for (const admin of admins) await admin.createTopics({ topics: [{ topic, numPartitions: 2 }] })
+        await create(topic, admins)
         await write(source, topic, records)
         await write(target, topic, copy)
-        const { verdict, code, text } = await verdictOf(topic, 2, records.length)
+        const { verdict, kafkajs, code, text } = await verdictOf(topic, 2, records.length)
         assert.equal(verdict.identical, false)
         assert.equal(code, exitCode.failed)
         assert.equal(verdict.problems.length, 1, text)
         assert.ok(text.includes(`${topic} partition 1: 1 ${kind}; first at ${offsets}: `), text)
         assert.match(text, /^DIFFERENT: /m)
+        // kafkajs saw it too, where it is and nowhere else.
+        const unlike = kafkajs.source.map(({ digest }, index) => digest !== kafkajs.target[index]?.digest)
+        assert.deepEqual(unlike, [false, true])
       })
     }
 
     test('an untouched copy is identical, unless the source lacks what was written', async () => {
       const topic = `demo-copy-${randomUUID().slice(0, 8)}`
-      for (const admin of admins) await admin.createTopics({ topics: [{ topic, numPartitions: 2 }] })
+      await create(topic, admins)
       await write(source, topic, records)
       await write(target, topic, records)
       const whole = await verdictOf(topic, 2, records.length)
@@ -194,7 +214,7 @@ describe('the demo', { timeout: 280_000 }, () => {
 
   test('from beginning to end: identical, with the right counts, and nothing left', async () => {
     const json = join(scratch, 'result.json')
-    const demo = new Demo(await folder(), ['--records', '3000', '--json', json])
+    const demo = await startDemo(['--records', '3000', '--json', json])
     assert.equal(await demo.exitCode(), exitCode.ok, demo.text)
     await demo.assertNothingLeft()
 
@@ -222,7 +242,7 @@ describe('the demo', { timeout: 280_000 }, () => {
   })
 
   test('stopped while brokers start, it says so and leaves nothing', async () => {
-    const demo = new Demo(await folder(), [])
+    const demo = await startDemo([])
     await until('the start of a broker', async () => {
       const clusters = await readdir(demo.folder)
       return clusters.length > 0 || undefined
@@ -248,7 +268,7 @@ describe('the demo', { timeout: 280_000 }, () => {
     })
 
     test('--keep goes on replicating until Ctrl-C; a record written into the copy is found', async () => {
-      const demo = new Demo(await folder(), ['--records', '1000', '--keep'], env())
+      const demo = await startDemo(['--records', '1000', '--keep'], env())
       await demo.says('Ctrl-C ends replication')
       const probe = `probe-${randomUUID()}`
       await write(source, 'customers', [{ key: probe, value: 'replicated still', partition: 0 }])
@@ -277,17 +297,24 @@ describe('the demo', { timeout: 280_000 }, () => {
     test('topics that are there already are not written to', async () => {
       const [admin] = admins
       const present = await admin?.listTopics()
-      if (!present?.includes('customers')) await admin?.createTopics({ topics: [{ topic: 'customers' }] })
-      const demo = new Demo(await folder(), ['--records', '1000'], env())
+      if (!present?.includes('customers')) await create('customers', admins.slice(0, 1))
+      const demo = await startDemo(['--records', '1000'], env())
       assert.equal(await demo.exitCode(), exitCode.usage, demo.text)
       assert.match(demo.text, /us-east already has .*customers/)
     })
   })
 
+  test('without Java and Docker, it says what to install', async () => {
+    const demo = await startDemo([], { PATH: scratch, JAVA_HOME: '' })
+    assert.equal(await demo.exitCode(), exitCode.environment)
+    assert.match(demo.text, /^error: Java is needed .*\nInstall a Java runtime/m)
+    await demo.assertNothingLeft()
+  })
+
   test('a result that cannot be written is refused before anything starts', async () => {
     const file = join(scratch, 'a-file')
     await writeFile(file, '')
-    const demo = new Demo(await folder(), ['--json', join(file, 'result.json')])
+    const demo = await startDemo(['--json', join(file, 'result.json')])
     assert.equal(await demo.exitCode(), exitCode.usage)
     assert.match(demo.text, /cannot be written/)
   })

@@ -23,7 +23,7 @@ const silenceMsMax = 20_000
 
 /**
  * Reads whole topics with a kafkajs consumer, as an application does: committed records only, up to the end that the
- * partitions have now. Topics that are not there are left out.
+ * partitions have now. Topics that are not there are left out; partitions come in order.
  * @throws Error when a partition stays silent before its end
  */
 export async function readThroughKafkajs(options: ReadOptions): Promise<readonly ReadPartition[]> {
@@ -36,7 +36,8 @@ export async function readThroughKafkajs(options: ReadOptions): Promise<readonly
     const readable = topics.filter((topic) => present.has(topic))
     const partitions = new Map<string, PartitionTally>()
     for (const topic of readable) {
-      for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
+      const offsets = await admin.fetchTopicOffsets(topic)
+      for (const { partition, low, high } of offsets.toSorted((a, b) => a.partition - b.partition)) {
         const left = BigInt(high) > BigInt(low) ? BigInt(high) : 0n
         partitions.set(`${topic}/${partition}`, new PartitionTally(topic, partition, left))
       }

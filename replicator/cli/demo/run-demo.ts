@@ -123,7 +123,7 @@ async function setScene(stage: Stage, plan: WorkloadPlan): Promise<Scene> {
   starting.done(`${aliases.join(' and ')} are up`, addresses)
 
   const declaring = steps.begin('Starting replication')
-  await createFirstTopics(client, plan)
+  await createFirstTopics(client, plan, systemClock, signal)
   signal.throwIfAborted()
   const config = readDemoConfig({ [source.alias]: source.bootstrap, [target.alias]: target.bootstrap })
   const lateTopics: Scene['lateTopics'] = new Map()
@@ -148,7 +148,7 @@ async function setScene(stage: Stage, plan: WorkloadPlan): Promise<Scene> {
 
 /** Writes and replicates at the same time, until everything written is on the target. */
 async function play(
-  { steps, signal }: Stage,
+  { output, steps, signal }: Stage,
   { startMs, target, plan, replication, workload }: Scene,
 ): Promise<{ readonly coldStartMs: number; readonly tally: WorkloadTally }> {
   const stop = new AbortController()
@@ -160,7 +160,7 @@ async function play(
     await replication.untilFirstRecord(together)
     const coldStartMs = systemClock.monotonicMs() - startMs
     first.done(`The first record is in ${target.alias}`, `cold start ${seconds(coldStartMs)}`)
-    await watch({ steps, target, plan, replication, workload }, writing)
+    await watch({ output, steps, target, plan, replication, workload }, writing)
     const tally = workload.tally()
     const committed = tally.written - tally.aborted
 
@@ -188,14 +188,16 @@ async function play(
 /** Shows how far writing and copying are, until all is written. */
 async function watch(
   {
+    output,
     steps,
     target,
     plan,
     replication,
     workload,
-  }: Pick<Scene, 'target' | 'plan' | 'replication' | 'workload'> & Pick<Stage, 'steps'>,
+  }: Pick<Scene, 'target' | 'plan' | 'replication' | 'workload'> & Pick<Stage, 'steps' | 'output'>,
   writing: Promise<void>,
 ): Promise<void> {
+  const done = (part: number) => (output.interactive ? bar(part) : `${Math.floor(part * 100)} %`)
   const flowing = steps.begin('Orders are written and replicated')
   const over = new AbortController()
   const show = async (): Promise<void> => {
@@ -203,7 +205,7 @@ async function watch(
       const { written } = workload.tally()
       const { records, lagRecords, lagMs } = replication.snapshot()
       flowing.update(
-        `${bar(written / plan.records)}  ${grouped(written)} written   ${grouped(records)} in ${target.alias}   ` +
+        `${done(written / plan.records)}  ${grouped(written)} written   ${grouped(records)} in ${target.alias}   ` +
           `lag ${counted(lagRecords, 'record')}, ${grouped(Math.round(lagMs))} ms`,
       )
       await systemClock.sleep(100, over.signal).catch(() => {})

@@ -1,6 +1,7 @@
 import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs'
 import type { Clock } from '../../clock/clock.ts'
 import type { Random } from '../../clock/random.ts'
+import { createTopics } from './create-topics.ts'
 import { compressionTypes } from './kafkajs-client.ts'
 import { type DemoRecord, demoRecord } from './orders.ts'
 import { isAborted, type PlannedTopic, pieceOf, type WorkloadPlan } from './workload-plan.ts'
@@ -35,13 +36,14 @@ const piecesPerTopic = 100
 const pieceRecordsMax = 2_000
 
 /** Creates the topics that are there from the start. */
-export async function createFirstTopics(client: Kafka, plan: WorkloadPlan): Promise<void> {
-  await withAdmin(client, (admin) =>
-    create(
-      admin,
-      plan.topics.filter(({ appearsAt }) => appearsAt === 0),
-    ),
-  )
+export async function createFirstTopics(
+  client: Kafka,
+  plan: WorkloadPlan,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const first = plan.topics.filter(({ appearsAt }) => appearsAt === 0)
+  await withAdmin(client, (admin) => create(admin, first, clock, signal))
 }
 
 /** Prepares the workload: each topic has a producer of its own, the transactional ones share one. */
@@ -71,7 +73,7 @@ export function orderWorkload(options: WorkloadOptions): Workload {
       }
       const plain = plan.topics.filter(({ transactional }) => !transactional)
       const lanes = [
-        ...plain.map((topic) => writeTopic(topic, options, pace, count)),
+        ...plain.map((topic) => writeTopic(topic, { ...options, signal }, pace, count)),
         writeTransactions(options, pace, count, transactions),
       ]
       // One that fails stops the others, and all are waited for: nothing is written once this has returned.
@@ -88,18 +90,18 @@ type Pace = (part: number) => Promise<void>
 
 async function writeTopic(
   topic: PlannedTopic,
-  options: WorkloadOptions,
+  options: WorkloadOptions & { readonly signal: AbortSignal },
   pace: Pace,
   count: Count,
 ): Promise<void> {
-  const { client, random, onTopicCreating } = options
+  const { client, random, clock, signal, onTopicCreating } = options
   const { name, appearsAt, records } = topic
   const pieces = Math.max(piecesPerTopic, Math.ceil(records / pieceRecordsMax))
   await withProducer(client.producer(producerSettings), async (producer) => {
     await pace(appearsAt)
     if (appearsAt > 0) {
       onTopicCreating(name)
-      await withAdmin(client, (admin) => create(admin, [topic]))
+      await withAdmin(client, (admin) => create(admin, [topic], clock, signal))
     }
     for (let piece = 0; piece < pieces; piece++) {
       await pace(appearsAt + ((1 - appearsAt) * piece) / pieces)
@@ -171,13 +173,16 @@ async function withAdmin(client: Kafka, work: (admin: Admin) => Promise<unknown>
   }
 }
 
-function create(admin: Admin, topics: readonly PlannedTopic[]): Promise<boolean> {
-  return admin.createTopics({
-    waitForLeaders: true,
-    topics: topics.map(({ name, partitions, configs }) => ({
-      topic: name,
-      numPartitions: partitions,
-      configEntries: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
-    })),
-  })
+function create(
+  admin: Admin,
+  topics: readonly PlannedTopic[],
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const wanted = topics.map(({ name, partitions, configs }) => ({
+    topic: name,
+    numPartitions: partitions,
+    configEntries: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
+  }))
+  return createTopics(admin, wanted, clock, signal)
 }

@@ -79,7 +79,7 @@ export function story(result: DemoResult): readonly string[] {
   const untouched = replication.batches - reencoded
   return [
     `Aborted records never left ${source.alias}: ${grouped(workload.aborted)} of them, in ${grouped(transactions.aborted)} of ${counted(transactions.committed + transactions.aborted, 'transaction')}.`,
-    `${counted(untouched, 'batch').replace(/batchs$/, 'batches')} passed through as they came, lz4, gzip or plain; ${reencoded === 0 ? 'none was' : `${grouped(reencoded)} were`} re-encoded.`,
+    `${grouped(untouched)} batches passed through as they came, lz4, gzip or plain; ${reencoded === 0 ? 'none was' : `${grouped(reencoded)} were`} re-encoded.`,
     ...result.lateTopics.map(
       ({ topic, copiedAfterMs }) =>
         `${topic} was created while all this ran; ${target.alias} had it ${seconds(copiedAfterMs)} later, from its first record on.`,

@@ -68,7 +68,12 @@ export function printVerdict(
   tally?: Pick<WorkloadTally, 'topics'>,
 ): void {
   output.line('')
-  for (const line of verdictTable(verdict, tally)) output.line(line)
+  for (const line of verdictTable(verdict, tally)) {
+    const coloured = line.replace(/(identical|different|unreadable)$/, (word) =>
+      output.styled(word === 'identical' ? 'green' : 'red', word),
+    )
+    output.line(coloured)
+  }
   if (verdict.problems.length === 0) return
   output.line('')
   for (const line of problemLines(verdict)) output.line(output.styled('red', line))

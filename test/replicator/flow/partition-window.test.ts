@@ -275,7 +275,7 @@ function settleAll(model: Model): void {
 describe('a partition’s window', () => {
   test('keeps its invariants through any history', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 80, size: 'max' }), (steps) => {
         const model = new Model()
         play(model, steps)
         if (model.inFlight.length > 0) assert.throws(() => model.window.abandon())
@@ -294,7 +294,7 @@ describe('a partition’s window', () => {
 
   test('shrinks at any point to what was sent, or to the first batch, and goes on from there', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 50 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 50, size: 'max' }), (steps) => {
         const model = new Model()
         play(model, steps)
         settleAll(model)

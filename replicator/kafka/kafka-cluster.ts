@@ -38,6 +38,11 @@ export interface KafkaClusterOptions {
   readonly frames?: FramePool
   /** For each call on the control plane, its retries included, in milliseconds. Default 60 000. */
   readonly deadlineMs?: number
+  /**
+   * After this long a call that keeps failing tells its error instead of beginning another attempt, for owners who
+   * report it and call again, in milliseconds. Default: the deadline.
+   */
+  readonly patienceMs?: number
   /** Default: {@link openHotChannel}. */
   readonly openChannel?: OpenChannel
 }
@@ -72,7 +77,7 @@ class KafkaCluster implements Cluster {
       bootstrap: settings.bootstrap.map((text) => readAddress(alias, text)),
       connections: this.#connections,
       directory: new BrokerDirectory(alias),
-      retry: retryPolicy(clock, random, options.deadlineMs),
+      retry: retryPolicy(clock, random, options.deadlineMs, options.patienceMs),
     })
     this.#open =
       options.openChannel ??

@@ -11,6 +11,8 @@ export interface RetryPolicy {
   readonly random: Random
   /** For the whole call, in milliseconds. */
   readonly deadlineMs: number
+  /** After this long no further attempt is begun: the last error is told as it is. One under way is not cut. */
+  readonly patienceMs: number
   readonly backoff: BackoffPolicy
 }
 
@@ -18,8 +20,13 @@ export interface RetryPolicy {
 export const defaultDeadlineMs = 60_000
 
 /** Kafka's own backoff, within {@link defaultDeadlineMs}. */
-export function retryPolicy(clock: Clock, random: Random, deadlineMs = defaultDeadlineMs): RetryPolicy {
-  return { clock, random, deadlineMs, backoff: defaultBackoff }
+export function retryPolicy(
+  clock: Clock,
+  random: Random,
+  deadlineMs = defaultDeadlineMs,
+  patienceMs = deadlineMs,
+): RetryPolicy {
+  return { clock, random, deadlineMs, patienceMs, backoff: defaultBackoff }
 }
 
 /** Attempts after which problems that are mostly a wrong configuration are reported instead of waited out. */
@@ -52,13 +59,14 @@ export async function retrying<T>(
   attempt: (signal: AbortSignal, number: number) => Promise<T>,
 ): Promise<T> {
   const progress: { last: unknown } = { last: undefined }
+  const isPatient = patience(policy)
   return await withDeadline(policy, place, signal, progress, async (inner) => {
     for (let number = 0; ; number++) {
       try {
         return await attempt(inner, number)
       } catch (error) {
         inner.throwIfAborted()
-        if (!worthAnotherAttempt(error, number)) throw error
+        if (!worthAnotherAttempt(error, number) || !isPatient()) throw error
         progress.last = error
         await policy.clock.sleep(backoffMs(policy.backoff, number, policy.random), inner)
       }
@@ -86,6 +94,7 @@ export async function retryingEach<Key, Value>(
   const answers = new Map<Key, Result<Value>>()
   let pending = keys
   const progress: { last: unknown } = { last: undefined }
+  const isPatient = patience(policy)
   try {
     await withDeadline(policy, place, signal, progress, async (inner) => {
       for (let number = 0; pending.length > 0; number++) {
@@ -93,9 +102,10 @@ export async function retryingEach<Key, Value>(
         try {
           for (const [key, result] of await attempt(pending, inner, number)) answers.set(key, result)
           pending = pending.filter((key) => isUnsettled(answers.get(key), number))
+          if (!isPatient() && pending.every((key) => answers.has(key))) return
         } catch (error) {
           inner.throwIfAborted()
-          if (!worthAnotherAttempt(error, number)) throw error
+          if (!worthAnotherAttempt(error, number) || !isPatient()) throw error
           progress.last = error
         }
       }
@@ -105,6 +115,12 @@ export async function retryingEach<Key, Value>(
     for (const key of pending) if (!answers.has(key)) answers.set(key, { ok: false, error })
   }
   return answers
+}
+
+/** Says whether another attempt may be begun. At the deadline itself nobody needs to ask. */
+function patience({ clock, patienceMs, deadlineMs }: RetryPolicy): () => boolean {
+  const untilMs = clock.monotonicMs() + patienceMs
+  return () => patienceMs >= deadlineMs || clock.monotonicMs() < untilMs
 }
 
 function isUnsettled<Value>(answer: Result<Value> | undefined, attempt: number): boolean {

@@ -40,6 +40,9 @@ export interface Replicator {
   destroy(): Promise<void>
 }
 
+/** Flows try again by themselves; until an error reaches them nobody hears of it. In milliseconds. */
+const PATIENCE_MS = 5000
+
 /** The flows that a process replicates: those placed at `at`, or all. */
 export function flowsAt(config: CausewayConfig, at: RegionAlias | undefined): readonly Flow[] {
   const { flows } = config.topology
@@ -59,7 +62,7 @@ export function startReplicator(options: ReplicateOptions): Replicator {
     if (known !== undefined) return known
     const settings = config.connections.get(alias)
     if (settings === undefined) throw new Error(`The configuration holds no connection for ${alias}`)
-    const cluster = connect({ alias, settings, clock, random })
+    const cluster = connect({ alias, settings, clock, random, patienceMs: PATIENCE_MS })
     clusters.set(alias, cluster)
     return cluster
   }

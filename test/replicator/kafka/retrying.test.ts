@@ -57,6 +57,25 @@ describe('retrying', () => {
     await assert.rejects(clock.run(work), { kind: 'timeout' })
   })
 
+  test('tells what is wrong when patience ends, long before the deadline', async () => {
+    const clock = new SteppedClock()
+    const policy = retryPolicy(clock, highest, 60_000, 5000)
+    const last = transportError('connection', 'nothing listens there')
+    const work = retrying(policy, place, undefined, () => Promise.reject(last))
+    await assert.rejects(clock.run(work), (error) => error === last)
+    assert.ok(clock.monotonicMs() >= 5000 && clock.monotonicMs() <= 6000)
+  })
+
+  test('does not cut an attempt that is under way when patience ends', async () => {
+    const clock = new SteppedClock()
+    const policy = retryPolicy(clock, highest, 60_000, 5000)
+    const work = retrying(policy, place, undefined, async () => {
+      await clock.sleep(20_000)
+      return 'done'
+    })
+    assert.equal(await clock.run(work), 'done')
+  })
+
   for (const kind of ['hangup', 'dns', 'token'] as const) {
     test(`reports ${kind}, mostly a wrong configuration, long before the deadline`, async () => {
       const { clock, policy } = setup()
@@ -149,6 +168,25 @@ describe('retryingEach', () => {
     assert.ok(answers.get('a')?.ok)
     assert.ok(b && !b.ok && b.error.kind === 'NOT_LEADER_OR_FOLLOWER')
     assert.ok(c && !c.ok && c.error.kind === 'timeout')
+  })
+
+  test('when patience ends each keeps the last answer it got', async () => {
+    const clock = new SteppedClock()
+    const policy = retryPolicy(clock, highest, 60_000, 2000)
+    const answers = await clock.run(
+      retryingEach<string, string>(policy, place, undefined, ['a', 'b'], async () => {
+        return new Map([
+          ['a', ok],
+          ['b', failed(6)],
+        ])
+      }),
+    )
+    const b = answers.get('b')
+    assert.ok(b && !b.ok && b.error.kind === 'NOT_LEADER_OR_FOLLOWER')
+    assert.ok(clock.monotonicMs() < 4000)
+    const last = transportError('connection', 'nothing listens there')
+    const silent = retryingEach(policy, place, undefined, ['a'], () => Promise.reject(last))
+    await assert.rejects(clock.run(silent), (error) => error === last)
   })
 
   test('throws when nothing was answered', async () => {

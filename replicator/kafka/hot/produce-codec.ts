@@ -115,7 +115,8 @@ function readPartition(cursor: ByteCursor, topic: string, place: ErrorPlace): Pr
   let detail: string | undefined
   for (let left = cursor.arrayLength(); left > 0; left--) {
     const index = cursor.int32()
-    detail ??= `record ${index} of the batch: ${cursor.nullableString() ?? 'refused'}`
+    const told = cursor.nullableString() ?? 'refused'
+    detail ??= `record ${index} of the batch: ${told}`
     cursor.skipTags()
   }
   const message = cursor.nullableString()

@@ -1,4 +1,5 @@
 import { backoffMs } from '../clock/backoff.ts'
+import { abortable } from '../kafka/abortable.ts'
 import { KafkaError } from '../kafka/errors.ts'
 import { ProgressLog } from '../shards/progress-log.ts'
 import type { Progress } from '../shards/progress-record.ts'
@@ -43,8 +44,9 @@ export class ProgressKeeper {
 
   /** Writes the given partitions' progress, unless it is what was written last. One write at a time: the last counts. */
   write(partitions: Iterable<PartitionFlow>, signal: AbortSignal): Promise<void> {
-    const writing = this.#writing.then(() => this.#write(partitions, signal))
-    this.#writing = writing.catch(() => {})
+    const earlier = this.#writing
+    const writing = abortable(earlier, signal).then(() => this.#write(partitions, signal))
+    this.#writing = Promise.allSettled([earlier, writing]).then(() => {})
     return writing
   }
 

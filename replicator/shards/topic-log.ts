@@ -133,11 +133,12 @@ export class TopicLog {
         this.#channels.set(leader, channel)
         return await action(channel, topicId)
       } catch (error) {
-        signal.throwIfAborted()
+        // Also when it was given up: closing would wait for the answer.
         if (channel !== undefined) {
           channel.destroy()
           this.#channels.delete(channel.broker)
         }
+        signal.throwIfAborted()
         if (!isRetriable(error) || attempt >= ATTEMPTS_MAX) throw error
         await clock.sleep(backoffMs(backoff, attempt, random), signal)
       }

@@ -34,11 +34,18 @@ export class FramePool {
   }
 
   #giveBack(memory: Buffer): void {
-    if (this.#idleBytes + memory.length > this.#idleBytesMax) return
-    const list = this.#free.get(memory.length)
-    if (list === undefined) this.#free.set(memory.length, [memory])
-    else list.push(memory)
-    this.#idleBytes += memory.length
+    const size = memory.length
+    if (size > this.#idleBytesMax) return
+    const list = this.#free.get(size) ?? []
+    // The size that came back last stands last: sizes that nobody asks for any more make room for it.
+    this.#free.delete(size)
+    this.#free.set(size, list)
+    list.push(memory)
+    this.#idleBytes += size
+    for (const [oldSize, oldest] of this.#free) {
+      if (this.#idleBytes <= this.#idleBytesMax) return
+      while (this.#idleBytes > this.#idleBytesMax && oldest.pop() !== undefined) this.#idleBytes -= oldSize
+    }
   }
 }
 

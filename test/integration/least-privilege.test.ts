@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import kafkajs, { type Admin, type Kafka } from 'kafkajs'
+import { type LogEntry, ReplicateProcess, until } from './replicate-process.ts'
+
+const {
+  AclOperationTypes,
+  AclPermissionTypes,
+  AclResourceTypes,
+  Kafka: Client,
+  ResourcePatternTypes,
+} = kafkajs
+
+/** An operation on topics that a principal needs, as the README says. */
+type Operation = 'CREATE' | 'DESCRIBE_CONFIGS' | 'ALTER' | 'ALTER_CONFIGS' | 'READ' | 'WRITE'
+type Where = 'source' | 'target' | 'progress'
+
+/** The README's table. READ, WRITE and ALTER imply DESCRIBE, ALTER_CONFIGS implies DESCRIBE_CONFIGS (KIP-133). */
+const documented: Readonly<Record<Where, readonly Operation[]>> = {
+  source: ['READ', 'DESCRIBE_CONFIGS'],
+  target: ['CREATE', 'WRITE', 'ALTER', 'ALTER_CONFIGS'],
+  progress: ['CREATE', 'READ', 'WRITE'],
+}
+
+const refusedProgress =
+  /TOPIC_AUTHORIZATION_FAILED \(cluster eu-west, topic causeway\.[^ ]+\.progress.*Grant it: /
+
+/** What is said where one of them is missing: every one is needed, and each lack is told with its remedy. */
+const lacks: readonly { where: Where; without: Operation; told: RegExp }[] = [
+  { where: 'source', without: 'DESCRIBE_CONFIGS', told: /DESCRIBE_CONFIGS on "[^"]+" at us-east/i },
+  { where: 'source', without: 'READ', told: /DESCRIBE on "[^"]+" at us-east/ },
+  { where: 'target', without: 'CREATE', told: /CREATE .*at eu-west/i },
+  { where: 'target', without: 'ALTER', told: /ALTER on "[^"]+" at eu-west/i },
+  { where: 'target', without: 'ALTER_CONFIGS', told: /_CONFIGS on "[^"]+" at eu-west/ },
+  { where: 'target', without: 'WRITE', told: /TOPIC_AUTHORIZATION_FAILED.*WRITE/i },
+  { where: 'progress', without: 'CREATE', told: refusedProgress },
+  { where: 'progress', without: 'READ', told: refusedProgress },
+  { where: 'progress', without: 'WRITE', told: refusedProgress },
+]
+
+/** An unsecured token (RFC 7519, section 6), which makes its bearer whomever it names. */
+function tokenOf(user: string): string {
+  const nowS = Math.floor(Date.now() / 1000)
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  return `${part({ alg: 'none' })}.${part({ sub: user, iat: nowS - 1, exp: nowS + 3000 })}.`
+}
+
+describe('the permissions that the README asks for', { timeout: 280_000 }, () => {
+  let scratch: string
+  let bootstrap: readonly string[]
+  let caFile: string
+  let kafka: Kafka
+  let admin: Admin
+  const running: ReplicateProcess[] = []
+
+  before(async () => {
+    scratch = await mkdtemp(join(tmpdir(), 'causeway-privilege-test-'))
+    const path = process.env.CAUSEWAY_TEST_SECURE
+    assert.ok(path, 'CAUSEWAY_TEST_SECURE is not set: run these tests with npm test')
+    const credentials = JSON.parse(await readFile(join(dirname(path), 'admin.json'), 'utf8'))
+    bootstrap = credentials.bootstrap
+    caFile = credentials.caFile
+    const { mechanism, username, password } = credentials
+    kafka = new Client({
+      brokers: [...bootstrap],
+      ssl: { ca: await readFile(caFile, 'utf8') },
+      sasl: { mechanism, username, password },
+      logLevel: 0,
+    })
+    admin = kafka.admin()
+    await admin.connect()
+  })
+  after(async () => {
+    for (const replicate of running) await replicate.kill()
+    await admin.disconnect()
+    await rm(scratch, { recursive: true, force: true })
+  })
+
+  /**
+   * One topic that the target has not, and one that it has with fewer partitions and another config; a user for each
+   * side with what is documented, or all of it but one operation.
+   */
+  async function replicate(lack?: { where: Where; without: Operation }) {
+    const run = randomUUID().slice(0, 8)
+    const [fresh, present] = [`fresh-${run}`, `present-${run}`]
+    const configEntries = [{ name: 'retention.ms', value: '7200000' }]
+    await admin.createTopics({
+      topics: [
+        { topic: fresh, numPartitions: 2, configEntries },
+        { topic: present, numPartitions: 2, configEntries },
+        { topic: `us-east.${present}`, numPartitions: 1 },
+      ],
+      waitForLeaders: true,
+    })
+    const producer = kafka.producer()
+    await producer.connect()
+    for (const topic of [fresh, present])
+      for (const partition of [0, 1])
+        await producer.send({ topic, messages: [{ partition, key: 'k', value: 'v' }] })
+    await producer.disconnect()
+
+    const topics: Readonly<Record<Where, readonly string[]>> = {
+      source: [fresh, present],
+      target: [`us-east.${fresh}`, `us-east.${present}`],
+      progress: [`causeway.least-${run}.progress`],
+    }
+    const users = { source: `reader-${run}`, target: `writer-${run}` }
+    const allowed = (Object.keys(documented) as Where[]).flatMap((where) =>
+      documented[where]
+        .filter((operation) => lack?.where !== where || lack.without !== operation)
+        .flatMap((operation) => topics[where].map((topic) => ({ where, operation, topic }))),
+    )
+    await admin.createAcls({
+      acl: allowed.map(({ where, operation, topic }) => ({
+        resourceType: AclResourceTypes.TOPIC,
+        resourceName: topic,
+        resourcePatternType: ResourcePatternTypes.LITERAL,
+        principal: `User:${where === 'source' ? users.source : users.target}`,
+        host: '*',
+        operation: AclOperationTypes[operation],
+        permissionType: AclPermissionTypes.ALLOW,
+      })),
+    })
+    const folder = await mkdtemp(join(scratch, 'run-'))
+    const region = async (side: 'source' | 'target') => {
+      const file = join(folder, `${side}.token`)
+      await writeFile(file, tokenOf(users[side]))
+      const sasl = { mechanism: 'oauthbearer', token: { file } }
+      return { bootstrap: [...bootstrap], security: { tls: { ca: caFile }, sasl } }
+    }
+    const config = {
+      name: `least-${run}`,
+      regions: { 'us-east': await region('source'), 'eu-west': await region('target') },
+      topics: [{ name: fresh }, { name: present }],
+      flows: [{ source: 'us-east', target: 'eu-west' }],
+    }
+    const start = async () => {
+      const process = await ReplicateProcess.start(folder, config)
+      running.push(process)
+      return process
+    }
+    return { start, targets: topics.target }
+  }
+
+  const complaints = (log: readonly LogEntry[]) => log.filter(({ level }) => level !== 'info')
+
+  test('are in its table', async () => {
+    const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8')
+    const row = (name: string) => readme.split('\n').find((line) => line.startsWith(`| ${name} |`)) ?? ''
+    const operationsIn = (text: string) => text.match(/\b[A-Z]{4,}(_[A-Z]+)?\b/g) ?? []
+    assert.deepEqual(operationsIn(row('source topics')), documented.source)
+    assert.deepEqual(operationsIn(row('target topics')), documented.target)
+    assert.deepEqual(operationsIn(row('`causeway.<name>.progress` on the target')), documented.progress)
+  })
+
+  test('are enough to create, grow, configure and write copies', async () => {
+    const { start, targets } = await replicate()
+    const process = await start()
+    await until(
+      'four records, two of each topic',
+      async () => {
+        const offsets = await Promise.all(
+          targets.map((topic) => admin.fetchTopicOffsets(topic).catch(() => [])),
+        )
+        const held = offsets.flat().filter(({ high }) => Number(high) === 1)
+        return held.length === 4 || undefined
+      },
+      () => process.text,
+    )
+    await process.logged('configs-changed')
+    await process.stop()
+    assert.deepEqual(complaints(process.log), [])
+    const again = await start()
+    await again.ready()
+    await again.stop()
+    assert.deepEqual(complaints(again.log), [])
+  })
+
+  for (const { where, without, told } of lacks) {
+    test(`without ${without} on the ${where} topic it says what to grant`, async () => {
+      const { start } = await replicate({ where, without })
+      let process = await start()
+      if (where === 'progress' && without === 'READ') {
+        // Nothing is read until there is something.
+        await process.ready()
+        await process.stop()
+        process = await start()
+      }
+      await until(
+        `a complaint like ${told}`,
+        () => complaints(process.log).some(({ msg }) => told.test(msg)) || undefined,
+        () => process.text,
+      )
+      await process.stop()
+    })
+  }
+})

@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import type { Command } from 'commander'
+import { parse } from 'yaml'
+import { kafkajsClient } from '../../replicator/cli/demo/kafkajs-client.ts'
+import { exitCode } from '../../replicator/cli/exit-codes.ts'
+import { buildProgram } from '../../replicator/cli/program.ts'
+import { runCommand } from '../../replicator/local/run-command.ts'
+import { causewayCommand, ReplicateProcess, until } from './replicate-process.ts'
+
+const root = join(import.meta.dirname, '../..')
+const readme = readFileSync(join(root, 'README.md'), 'utf8')
+
+/** Every command that the README names, and where it is run: `walk` is the last test here. */
+const commands: Readonly<Record<string, string>> = {
+  'npm ci && npm run demo': 'demo.test.ts runs the demo',
+  'npm ci && npm test': 'runs this test',
+  'npm run demo -- --keep': 'demo.test.ts',
+  'npm run bench': 'takes long; test/bench has tests of its own',
+  'npm run bench -- --quick': 'takes minutes; test/bench has tests of its own',
+  'npm run check': 'part of npm test',
+  'npm run test:unit': 'part of npm test',
+  'export US_EAST_PASSWORD=...': 'the environment of the check below',
+  'npx causeway topology check -c causeway.yaml': 'walk',
+  'npx causeway topology schema': 'below',
+  'npx causeway topology schema > causeway.schema.json': 'below',
+  'npx causeway replicate -c causeway.yaml': 'walk',
+  'curl -s http://localhost:8480/readyz': 'walk, by fetch',
+  'npx causeway local up --regions us-east,eu-west': 'walk',
+  'npx causeway local up --regions us-east --secure': 'local-secure.test.ts starts such a cluster',
+  'npx causeway local status': 'walk',
+  'npx causeway local down': 'walk',
+  'npx causeway --help': 'below',
+  'npx causeway replicate --help': 'below',
+}
+
+interface Block {
+  readonly language: string
+  readonly text: string
+}
+
+const blocks: readonly Block[] = [...readme.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(
+  ([, language = '', text = '']) => ({ language, text }),
+)
+const prose = readme.replaceAll(/^```[\s\S]*?^```$/gm, '')
+
+function commandsOfReadme(): readonly string[] {
+  const shown = blocks
+    .filter(({ language }) => language === 'sh')
+    .flatMap(({ text }) => text.trim().split('\n'))
+  const mentioned = [...prose.matchAll(/`((?:npx|npm) [^`]+)`/g)].map(([, command = '']) => command)
+  return [...new Set([...shown, ...mentioned.filter((command) => command !== 'npm ci')])]
+}
+
+function allCommands(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(allCommands)]
+}
+
+function helpOf(command: Command): string {
+  let help = ''
+  command.configureOutput({ writeOut: (text) => (help += text) })
+  command.outputHelp()
+  return help
+}
+
+const causeway = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+  runCommand(
+    process.execPath,
+    [causewayCommand, ...args],
+    { env: { ...process.env, ...env } },
+    AbortSignal.timeout(120_000),
+  )
+
+describe('the README', { timeout: 280_000 }, () => {
+  let scratch: string
+  before(async () => {
+    scratch = await mkdtemp(join(tmpdir(), 'causeway-readme-test-'))
+  })
+  after(() => rm(scratch, { recursive: true, force: true }))
+
+  test('names no command that is not run somewhere', () => {
+    assert.deepEqual(commandsOfReadme().toSorted(), Object.keys(commands).toSorted())
+  })
+
+  test('names scripts and commands that exist', async () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    for (const [, name = ''] of readme.matchAll(/npm run ([\w:]+)/g)) assert.ok(scripts[name], name)
+    assert.ok(existsSync(join(root, 'node_modules/.bin/causeway')), 'npm ci links the command for npx')
+    const program = buildProgram()
+    for (const [, words = ''] of readme.matchAll(/npx causeway((?: [a-z]+)*)/g)) {
+      let at: Command | undefined = program
+      for (const word of words.trim().split(' ').filter(Boolean)) {
+        at = at?.commands.find((command) => command.name() === word)
+        assert.ok(at, `causeway${words}`)
+      }
+    }
+  })
+
+  test('names options that --help knows', () => {
+    const helps = allCommands(buildProgram()).map(helpOf).join('\n')
+    const bench = readFileSync(join(root, 'test/bench/options.ts'), 'utf8')
+    const options = new Set([...readme.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([option]) => option))
+    for (const option of options) {
+      const known = helps.includes(option) || (option === '--quick' && bench.includes('quick'))
+      assert.ok(known, option)
+    }
+    assert.ok(options.size > 3)
+  })
+
+  test('names keys of causeway.yaml that the schema has, and files that exist', async () => {
+    const { stdout, code } = await causeway(['topology', 'schema'])
+    assert.equal(code, 0)
+    const schema = JSON.parse(stdout) as Schema
+    const table = readme.slice(readme.indexOf('## causeway.yaml')).split('\n## ')[0] ?? ''
+    const keys = [...table.matchAll(/^\| `([\w.<>]+)` \|/gm)].map(([, key = '']) => key)
+    assert.ok(keys.length >= 10)
+    for (const key of keys) assert.ok(hasKey(schema, key.split('.')), key)
+    const top = new Set(keys.map((key) => key.split('.')[0]))
+    const required = ['name', 'regions', 'topics', 'flows', 'replication', 'pattern', 'http']
+    assert.deepEqual(
+      required.filter((key) => !top.has(key)),
+      [],
+    )
+
+    const files = [...readme.matchAll(/`((?:replicator|test)\/[\w./-]+)`/g)].map(([, file = '']) => file)
+    const links = [...readme.matchAll(/\]\((?!http|#)([^)]+)\)/g)].map(([, file = '']) => file)
+    // The benchmark writes these.
+    const made = /^docs\/bench\./
+    for (const file of [...files, ...links].filter((one) => !made.test(one)))
+      assert.ok(existsSync(join(root, file)), file)
+    const anchors = [...readme.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor)
+    const headings = [...prose.matchAll(/^#+ (.*)$/gm)].map(([, text = '']) =>
+      text
+        .toLowerCase()
+        .replaceAll(/[^\w -]/g, '')
+        .replaceAll(' ', '-'),
+    )
+    for (const anchor of anchors) assert.ok(headings.includes(anchor ?? ''), anchor)
+  })
+
+  test('shows YAML that is sound, and what checking it prints', async () => {
+    const yaml = blocks.filter(({ language }) => language === 'yaml')
+    assert.equal(yaml.length, 1)
+    const file = join(scratch, 'causeway.yaml')
+    await writeFile(file, yaml[0]?.text ?? '')
+    const { code, stdout, stderr } = await causeway(['topology', 'check', '-c', file], {
+      US_EAST_PASSWORD: 'secret',
+    })
+    assert.equal(code, 0, stderr)
+    assert.equal(stderr, '')
+    assert.ok(
+      blocks.some(({ language, text }) => language === '' && text === stdout),
+      stdout,
+    )
+  })
+
+  test('sends readers to a --help with every exit code', async () => {
+    const { stdout } = await causeway(['--help'])
+    const table = stdout.slice(stdout.indexOf('Exit codes:'), stdout.indexOf('Examples:'))
+    const codes = [...table.matchAll(/^ {2}(\d+) /gm)].map(([, code]) => Number(code))
+    assert.deepEqual(codes, Object.values(exitCode))
+    const replicate = await causeway(['replicate', '--help'])
+    for (const code of codes) assert.match(replicate.stdout, new RegExp(`\\b${code} [a-z]`))
+  })
+
+  test('leads from nothing to replicated records', async () => {
+    const env = { XDG_STATE_HOME: join(scratch, 'state'), HOME: scratch, XDG_CACHE_HOME: cacheHome() }
+    const up = await causeway(['local', 'up', '--regions', 'us-east,eu-west', '--json'], env)
+    assert.equal(up.code, 0, up.stderr)
+    try {
+      const { regions } = JSON.parse(up.stdout) as {
+        readonly regions: readonly { readonly region: string; readonly bootstrap: readonly string[] }[]
+      }
+      assert.deepEqual(
+        regions.map(({ region }) => region),
+        ['us-east', 'eu-west'],
+      )
+      const status = await causeway(['local', 'status'], env)
+      assert.equal(status.code, 0, status.stderr)
+      for (const { region, bootstrap } of regions)
+        assert.match(status.stdout, new RegExp(`^${region}  up  1/1 brokers  ${bootstrap.join(',')}$`, 'm'))
+
+      const shown = parse(blocks.find(({ language }) => language === 'yaml')?.text ?? '') as {
+        regions: Record<string, object>
+      }
+      for (const { region, bootstrap } of regions)
+        shown.regions[region] = { ...shown.regions[region], bootstrap, security: undefined }
+      await replicateAsShown(shown, regions[0]?.bootstrap ?? [], regions[1]?.bootstrap ?? [])
+    } finally {
+      const down = await causeway(['local', 'down'], env)
+      assert.equal(down.stdout.trim(), 'Ended: us-east, eu-west')
+    }
+    assert.match((await causeway(['local', 'status'], env)).stdout, /^No clusters\./)
+  })
+
+  async function replicateAsShown(config: object, source: readonly string[], target: readonly string[]) {
+    const replicate = await ReplicateProcess.start(scratch, config)
+    try {
+      const checked = await causeway(['topology', 'check', '-c', replicate.configFile])
+      assert.match(checked.stdout, /^Sound\.$/m)
+      await replicate.ready()
+      const kafka = kafkajsClient('readme', source)
+      const producer = kafka.producer()
+      await producer.connect()
+      const topics = ['payments', 'ledger.eu', 'ledger.tmp.scratch']
+      const admins = [kafka.admin(), kafkajsClient('readme', target).admin()] as const
+      await Promise.all(admins.map((admin) => admin.connect()))
+      await admins[0].createTopics({ topics: topics.map((topic) => ({ topic, numPartitions: 6 })) })
+      for (const topic of topics) await producer.send({ topic, messages: [{ key: 'k', value: topic }] })
+      await producer.disconnect()
+      for (const topic of topics.slice(0, 2)) {
+        await until(
+          `the record of ${topic}`,
+          async () => {
+            const offsets = await admins[1].fetchTopicOffsets(topic).catch(() => [])
+            return offsets.some(({ high }) => high === '1') || undefined
+          },
+          () => replicate.text,
+        )
+      }
+      assert.ok(!(await admins[1].listTopics()).includes('ledger.tmp.scratch'))
+      await Promise.all(admins.map((admin) => admin.disconnect()))
+      const line = blocks.find(({ language }) => language === 'json')?.text ?? ''
+      const created = await replicate.logged('target-topic-created', { topic: 'payments' })
+      assert.deepEqual({ ...created, time: '' }, { ...JSON.parse(line), time: '' })
+      await replicate.stop()
+    } finally {
+      await replicate.kill()
+    }
+  }
+})
+
+/** Kafka itself is not downloaded again. */
+function cacheHome(): string {
+  const { XDG_CACHE_HOME: cache, HOME: home } = process.env
+  return cache === undefined || cache === '' ? join(home ?? '', '.cache') : cache
+}
+
+interface Schema {
+  readonly properties?: Readonly<Record<string, Schema>>
+  readonly additionalProperties?: Schema | boolean
+}
+
+function hasKey(schema: Schema, [key, ...rest]: readonly string[]): boolean {
+  if (key === undefined) return true
+  const { properties, additionalProperties } = schema
+  const inside = key.startsWith('<') ? additionalProperties : properties?.[key]
+  return typeof inside === 'object' && hasKey(inside, rest)
+}

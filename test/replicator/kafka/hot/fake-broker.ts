@@ -1,5 +1,6 @@
 import net from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
+import tls from 'node:tls'
 import { ByteBuilder } from '../../../../replicator/kafka/hot/byte-builder.ts'
 
 export interface SeenRequest {
@@ -25,6 +26,8 @@ export interface FakeBrokerOptions {
   readonly chunkBytes?: number
   /** Accepts connections and never answers. */
   readonly isSilent?: boolean
+  /** Speaks TLS with this certificate; `clientAuthority`: and wants one of this authority from clients. */
+  readonly tls?: { readonly certificate: string; readonly key: string; readonly clientAuthority?: string }
   /** Every request but ApiVersions. Default: they pile up in `requests`. */
   readonly onRequest?: (request: SeenRequest) => void
 }
@@ -38,7 +41,16 @@ export class FakeBroker {
 
   private constructor(options: FakeBrokerOptions) {
     this.#options = options
-    this.#server = net.createServer((socket) => this.#serve(socket))
+    const serve = (socket: net.Socket) => this.#serve(socket)
+    const { tls: secure } = options
+    if (secure === undefined) {
+      this.#server = net.createServer(serve)
+      return
+    }
+    const { certificate: cert, key, clientAuthority } = secure
+    const client = clientAuthority === undefined ? {} : { ca: clientAuthority, requestCert: true }
+    this.#server = tls.createServer({ cert, key, ...client }, serve)
+    this.#server.on('tlsClientError', () => {})
   }
 
   static async start(options: FakeBrokerOptions = {}): Promise<FakeBroker> {

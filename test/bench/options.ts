@@ -33,12 +33,7 @@ broker each that it starts on this machine. Needs Linux, Java 17 and about 10 GB
 
 /** Systems and workloads that fit into three minutes. */
 const quickSystems: readonly SystemName[] = ['causeway', 'mirrormaker2-tuned', 'redpanda-connect']
-const quickWorkloads: readonly WorkloadName[] = [
-  'throughput-1k',
-  'throughput-lz4',
-  'latency-10mbs',
-  'long-link-8',
-]
+const quickWorkloads: readonly WorkloadName[] = ['throughput-1k', 'latency-10mbs', 'long-link-8']
 
 /** @returns undefined if help is asked for @throws Error that says what is wrong with the command line */
 export function parseOptions(args: readonly string[]): BenchOptions | undefined {

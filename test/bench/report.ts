@@ -12,6 +12,7 @@ const descriptions: Readonly<Record<WorkloadName, string>> = {
   'throughput-100b': '100-byte records, uncompressed, 8 partitions',
   'latency-10mbs': 'steady 10 MB/s of 1 KiB records, 8 partitions',
   'long-link-1': '1 KiB records, 1 partition, 80 ms round trip to the source',
+  'throughput-1k-tls': '1 KiB records, uncompressed, 8 partitions, TLS on both sides',
   'long-link-8': '1 KiB records, 8 partitions, 80 ms round trip to the source',
 }
 

@@ -9,6 +9,7 @@ export const workloadNames = [
   'throughput-1k',
   'throughput-lz4',
   'throughput-100b',
+  'throughput-1k-tls',
   'latency-10mbs',
   'long-link-1',
   'long-link-8',

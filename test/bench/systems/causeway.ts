@@ -27,12 +27,13 @@ export function causeway(): System {
  */
 export function configuration(job: CopyJob): object {
   const [source, target] = [`source${job.id}`, `target${job.id}`]
+  const security = job.caFile === undefined ? {} : { security: { tls: { ca: job.caFile } } }
   return {
     name: `bench-${job.id}`,
     pattern: 'custom',
     regions: {
-      [source]: { role: 'peer', bootstrap: [job.sourceBootstrap] },
-      [target]: { role: 'peer', bootstrap: [job.targetBootstrap] },
+      [source]: { role: 'peer', bootstrap: [job.sourceBootstrap], ...security },
+      [target]: { role: 'peer', bootstrap: [job.targetBootstrap], ...security },
     },
     flows: [{ source, target, topics: [{ name: job.topic }], naming: 'prefixed' }],
     http: { host: '127.0.0.1', port: 0 },

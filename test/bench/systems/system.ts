@@ -10,6 +10,8 @@ export interface CopyJob {
   readonly sourceBootstrap: string
   readonly targetBootstrap: string
   readonly topic: string
+  /** PEM certificate of the authority, when both bootstrap servers speak TLS. */
+  readonly caFile?: string
 }
 
 /** A process to start. */

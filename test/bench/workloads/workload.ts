@@ -1,5 +1,5 @@
 /** The workloads: what is copied, how much of it, over which link. Pure. */
-import type { WorkloadName } from '../results.ts'
+import type { SystemName, WorkloadName } from '../results.ts'
 
 /** A topic filled beforehand is copied whole, as fast as the replicator can. */
 export interface CopyWorkload {
@@ -9,8 +9,10 @@ export interface CopyWorkload {
   readonly recordBytes: number
   readonly records: number
   readonly compression: 'none' | 'lz4'
-  /** `long`: the replicator reaches the source through the delay proxy. */
-  readonly link: 'direct' | 'long'
+  /** `long`: the replicator reaches the source through the delay proxy. `tls`: both clusters over TLS. */
+  readonly link: 'direct' | 'long' | 'tls'
+  /** Who takes part; everybody without it. */
+  readonly systems?: readonly SystemName[]
 }
 
 /** Records are produced at a steady rate while they are copied; each carries its send time. */
@@ -55,6 +57,8 @@ export function planWorkloads(quick: boolean): Workload[] {
     copy('throughput-1k', { full: 2e9, quick: 3e8 }),
     copy('throughput-lz4', { full: 2e9, quick: 3e8 }, { compression: 'lz4' }),
     copy('throughput-100b', { full: 4e8, quick: 4e7 }, { recordBytes: 100 }),
+    // States what encryption costs Causeway; rivals are compared without it.
+    copy('throughput-1k-tls', { full: 2e9, quick: 3e8 }, { link: 'tls', systems: ['causeway'] }),
     {
       kind: 'latency',
       name: 'latency-10mbs',

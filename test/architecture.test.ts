@@ -167,6 +167,22 @@ describe('architecture', () => {
     assert.deepEqual(wrong, [])
   })
 
+  test('every seam has a real and a simulated implementation', () => {
+    const declares = (text: string, seam: string): boolean =>
+      new RegExp(`(implements ${seam}\\b|const \\w+: ${seam} =)`).test(text)
+    const simulation = join(root, 'test', 'simulation')
+    const simulated = readdirSync(simulation)
+      .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+      .map((file) => readFileSync(join(simulation, file), 'utf8'))
+    for (const seam of ['Cluster', 'Clock', 'Random']) {
+      assert.equal(sources.filter(({ text }) => declares(text, seam)).length, 1, `real ${seam}`)
+      assert.ok(
+        simulated.some((text) => declares(text, seam)),
+        `simulated ${seam}`,
+      )
+    }
+  })
+
   test('names say what a file is about', () => {
     const vague = /(^|[-/])(utils?|helpers?|common|manager|impl|misc)([-./]|$)/
     const kebab = /^[a-z0-9]+(-[a-z0-9]+)*\.ts$/

@@ -28,7 +28,7 @@ broker each that it starts on this machine. Needs Linux, Java 17 and about 10 GB
   --batch-bytes N     batch.size of the producer that fills the source (default 65536)
   --json FILE         write the result
   --plot FILE         draw the result as SVG
-  --plot-from FILE    draw an earlier result instead of measuring; needs --plot
+  --plot-from FILE    draw an earlier result instead of measuring, and print it as the README shows it; needs --plot
 `
 
 /** Systems and workloads that fit into three minutes. */

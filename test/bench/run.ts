@@ -8,6 +8,7 @@ import { startClusters } from './clusters.ts'
 import { describeMachine } from './machine.ts'
 import { type BenchOptions, parseOptions, usage } from './options.ts'
 import { plot } from './plot.ts'
+import { readmeTable } from './readme-table.ts'
 import { renderReport } from './report.ts'
 import { type BenchReport, ratiosOf, type SystemName } from './results.ts'
 import { runSession } from './session.ts'
@@ -31,7 +32,9 @@ async function main(): Promise<number> {
     return 0
   }
   if (options.plotFrom) {
-    await writePlot(options, JSON.parse(await readFile(options.plotFrom, 'utf8')) as BenchReport)
+    const report = JSON.parse(await readFile(options.plotFrom, 'utf8')) as BenchReport
+    await writePlot(options, report)
+    process.stdout.write(`${readmeTable(report)}\n`)
     return 0
   }
   const report = await measure(options, stopOnSignals())

@@ -4,16 +4,10 @@ import {
   findResult,
   type Result,
   type SystemName,
+  systemLabels,
   systemNames,
   type WorkloadName,
 } from './results.ts'
-
-const labels: Readonly<Record<SystemName, string>> = {
-  causeway: 'Causeway',
-  mirrormaker2: 'MirrorMaker 2, as shipped',
-  'mirrormaker2-tuned': 'MirrorMaker 2, tuned',
-  'redpanda-connect': 'Redpanda Connect, tuned',
-}
 
 /** A group of bars, one per system. */
 interface Panel {
@@ -104,7 +98,7 @@ function drawPanel(
     const y = top + titleHeight + index * rowHeight
     const length = Math.max(1, (bar.value / highest) * barsWidth)
     return [
-      `<text x="${labelWidth - 10}" y="${y + 14}" text-anchor="end">${escapeXml(labels[bar.system])}</text>`,
+      `<text x="${labelWidth - 10}" y="${y + 14}" text-anchor="end">${escapeXml(systemLabels[bar.system])}</text>`,
       `<rect class="${bar.system === 'causeway' ? 'own' : 'rival'}" x="${labelWidth}" y="${y}" width="${length.toFixed(1)}" height="18" rx="2"/>`,
       `<text x="${(labelWidth + length + 8).toFixed(1)}" y="${y + 14}">${bar.value.toFixed(panel.digits)}</text>`,
     ].join('')

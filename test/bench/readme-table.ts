@@ -4,17 +4,10 @@ import {
   type BenchReport,
   findResult,
   type Result,
-  type SystemName,
+  systemLabels,
   systemNames,
   type WorkloadName,
 } from './results.ts'
-
-const headings: Readonly<Record<SystemName, string>> = {
-  causeway: 'Causeway',
-  mirrormaker2: 'MirrorMaker 2, as shipped',
-  'mirrormaker2-tuned': 'MirrorMaker 2, tuned',
-  'redpanda-connect': 'Redpanda Connect, tuned',
-}
 
 interface Row {
   readonly title: string
@@ -66,7 +59,7 @@ export function readmeTable(report: BenchReport): string {
     line([figure, goal, measured, outcome]),
   )
   return [
-    line(['', ...systems.map((system) => headings[system])]),
+    line(['', ...systems.map((system) => systemLabels[system])]),
     line(['---', ...systems.map(() => '---')]),
     ...table,
     '',

@@ -5,6 +5,14 @@ import { type LatencyMs, spreadOf } from './statistics.ts'
 export const systemNames = ['causeway', 'mirrormaker2', 'mirrormaker2-tuned', 'redpanda-connect'] as const
 export type SystemName = (typeof systemNames)[number]
 
+/** What people call them. */
+export const systemLabels: Readonly<Record<SystemName, string>> = {
+  causeway: 'Causeway',
+  mirrormaker2: 'MirrorMaker 2, as shipped',
+  'mirrormaker2-tuned': 'MirrorMaker 2, tuned',
+  'redpanda-connect': 'Redpanda Connect, tuned',
+}
+
 export const workloadNames = [
   'throughput-1k',
   'throughput-lz4',

@@ -176,10 +176,16 @@ describe('causeway replicate', { timeout: 280_000 }, () => {
     assert.equal(stopped.records, await held(admins.target, topic), 'what was acknowledged is there, once')
 
     const second = await start(config)
+    await second.ready()
     await arrived(topic, 600, second)
-    const starts = second.log.filter(({ event }) => event === 'partition-started')
+    const starts = () => second.log.filter(({ event }) => event === 'partition-started')
+    await until(
+      'three partitions start',
+      async () => starts().length === 3 || undefined,
+      () => second.text,
+    )
     assert.deepEqual(
-      starts.map(({ from }) => from),
+      starts().map(({ from }) => from),
       ['progress', 'progress', 'progress'],
     )
     await second.stop()
@@ -372,8 +378,8 @@ describe('causeway replicate to a target that stops answering', { timeout: 280_0
     frozen.pauseBroker(1)
     await produce(topic, 50)
     await until(
-      'records in flight',
-      async () => ((await replicate.health('/healthz')).body.flows[0]?.bufferedBytes ?? 0) > 0 || undefined,
+      'all of them were seen',
+      async () => (await replicate.health('/healthz')).body.flows[0]?.lagRecords === 50 || undefined,
       () => replicate.text,
     )
     return replicate

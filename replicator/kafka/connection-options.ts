@@ -77,7 +77,8 @@ function secureContext(tls: TlsSettings): ReturnType<typeof createSecureContext>
   }
 }
 
-const mechanisms: Readonly<Record<SaslSettings['mechanism'], SASLMechanismValue>> = {
+/** What the protocol calls each mechanism. */
+export const saslMechanisms: Readonly<Record<SaslSettings['mechanism'], SASLMechanismValue>> = {
   plain: 'PLAIN',
   'scram-sha-256': 'SCRAM-SHA-256',
   'scram-sha-512': 'SCRAM-SHA-512',
@@ -85,7 +86,7 @@ const mechanisms: Readonly<Record<SaslSettings['mechanism'], SASLMechanismValue>
 }
 
 function saslOptions(sasl: SaslSettings): SASLOptions {
-  const mechanism = mechanisms[sasl.mechanism]
+  const mechanism = saslMechanisms[sasl.mechanism]
   if (sasl.mechanism !== 'oauthbearer') {
     return { mechanism, username: () => sasl.username, password: () => sasl.password.reveal() }
   }

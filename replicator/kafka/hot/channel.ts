@@ -9,6 +9,7 @@ import type {
   ProduceRequest,
   ProduceResponse,
 } from '../cluster.ts'
+import { defaultConnectTimeoutMs, defaultRequestTimeoutMs } from '../connection-options.ts'
 import { type ErrorPlace, KafkaError, transportError } from '../errors.ts'
 import type { ConnectionSettings } from '../settings.ts'
 import { BrokerConnection } from './broker-connection.ts'
@@ -45,7 +46,7 @@ export async function openHotChannel(
   const { cluster, broker, host, port, settings, clock, pool } = request
   const place: ErrorPlace = { cluster, broker, address: `${host}:${port}`, during: 'opening a connection' }
   const limit = new AbortController()
-  const timeoutMs = settings.connectTimeoutMs ?? 10_000
+  const timeoutMs = settings.connectTimeoutMs ?? defaultConnectTimeoutMs
   const done = new AbortController()
   const watchdog = clock
     .sleep(timeoutMs, done.signal)
@@ -62,7 +63,7 @@ export async function openHotChannel(
   within.addEventListener('abort', onAbort)
   try {
     const wire = { host, port, tls: settings.tls, place, clientId: settings.clientId }
-    const requestTimeoutMs = settings.requestTimeoutMs ?? 30_000
+    const requestTimeoutMs = settings.requestTimeoutMs ?? defaultRequestTimeoutMs
     connection = await BrokerConnection.open({ ...wire, requestTimeoutMs }, clock, pool, within)
     // Cutting the connection does not end everything that a log-in waits for, such as whoever gives tokens.
     const versions = await abortable(negotiateVersions(connection), within)

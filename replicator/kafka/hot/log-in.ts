@@ -7,7 +7,7 @@ import {
   saslScramSha,
 } from '@platformatic/kafka'
 import { connectionFailure } from '../connection-failure.ts'
-import { tokenRefusal } from '../connection-options.ts'
+import { saslMechanisms, tokenRefusal } from '../connection-options.ts'
 import { type ErrorPlace, KafkaError, transportError, withPlace } from '../errors.ts'
 import type { Secret } from '../secret.ts'
 import type { SaslSettings } from '../settings.ts'
@@ -49,13 +49,6 @@ export async function negotiateVersions(connection: BrokerConnection): Promise<N
   }
 }
 
-const mechanisms = {
-  plain: 'PLAIN',
-  'scram-sha-256': 'SCRAM-SHA-256',
-  'scram-sha-512': 'SCRAM-SHA-512',
-  oauthbearer: 'OAUTHBEARER',
-} as const
-
 /**
  * Logs in over an open connection, with the wire library's exchanges.
  * @returns how long the session lasts in milliseconds, or `undefined` when the broker sets no end (KIP-368)
@@ -65,7 +58,7 @@ export async function logIn(connection: BrokerConnection, sasl: SaslSettings): P
   const library = connection.asLibraryConnection()
   const authenticate = saslAuthenticateV2.api
   try {
-    await saslHandshakeV1.api.async(library, mechanisms[sasl.mechanism])
+    await saslHandshakeV1.api.async(library, saslMechanisms[sasl.mechanism])
     if (sasl.mechanism === 'oauthbearer') {
       const token = await askToken(sasl.token, connection.place)
       const answer = await saslOAuthBearer.authenticate(authenticate, library, token.reveal(), {
@@ -106,6 +99,6 @@ async function askToken(ask: () => Promise<Secret>, place: ErrorPlace): Promise<
 function loginError(error: unknown, sasl: SaslSettings, place: ErrorPlace): KafkaError {
   const told = connectionFailure(error, { place, tls: false, sasl: true, answered: true })
   if (told.kind !== 'authentication' || !('username' in sasl)) return told
-  const message = `The log-in as ${sasl.username} by ${mechanisms[sasl.mechanism]} was refused: ${told.summary}`
+  const message = `The log-in as ${sasl.username} by ${saslMechanisms[sasl.mechanism]} was refused: ${told.summary}`
   return transportError('authentication', message, place, undefined, told.wayOut)
 }

@@ -32,8 +32,66 @@ export interface Cluster {
   ): Promise<ReadonlyMap<string, Outcome>>
 
   listOffsets(queries: readonly OffsetQuery[], signal?: AbortSignal): Promise<readonly OffsetAnswer[]>
-  /** InitProducerId. With a transactional id the epoch is bumped and predecessors are fenced by it. */
-  initProducerId(transactionalId: string | undefined, signal?: AbortSignal): Promise<ProducerIdentity>
+  /** Where leader epochs end in the leader's log (OffsetForLeaderEpoch, KIP-320): before what was read means truncation. */
+  offsetsForLeaderEpochs(
+    queries: readonly LeaderEpochQuery[],
+    signal?: AbortSignal,
+  ): Promise<readonly LeaderEpochAnswer[]>
+  /** Broker-wide configs as any broker tells them. Those that it withholds, or that it may not tell us, are left out. */
+  describeBrokerConfigs(names: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, string>>
+
+  /**
+   * InitProducerId. With a transactional id the epoch is bumped, an open transaction is aborted and predecessors are
+   * fenced at the coordinator. With `current` only while that is the latest identity of the transactional id (KIP-360).
+   * @throws KafkaError with code 90 (or 47) when `current` is no longer the latest
+   */
+  initProducerId(
+    transactionalId: string | undefined,
+    signal?: AbortSignal,
+    current?: ProducerIdentity,
+  ): Promise<ProducerIdentity>
+  /**
+   * AddPartitionsToTxn v3. A broker that refuses one partition adds none of them and answers the others with
+   * OPERATION_NOT_ATTEMPTED (55).
+   * @throws KafkaError with code 47, 49 or 90 when the identity is no longer the transactional id's
+   */
+  addPartitionsToTransaction(
+    transaction: Transaction,
+    partitions: readonly TopicPartition[],
+    signal?: AbortSignal,
+  ): Promise<readonly PartitionOutcome[]>
+  /**
+   * EndTxn v4 at most: the epoch stays. Answers before the markers are written.
+   * @throws KafkaError, as {@link addPartitionsToTransaction}
+   */
+  endTransaction(transaction: Transaction, end: TransactionEnd, signal?: AbortSignal): Promise<void>
+  /**
+   * WriteTxnMarkers to the partitions' leaders, with coordinator epoch -1: fences a producer id that no transactional
+   * id leads to any more. Needs CLUSTER_ACTION.
+   */
+  writeTransactionMarkers(
+    identity: ProducerIdentity,
+    end: TransactionEnd,
+    partitions: readonly TopicPartition[],
+    signal?: AbortSignal,
+  ): Promise<readonly PartitionOutcome[]>
+  /** What the partitions' leaders remember of the producers that wrote to them (DescribeProducers). */
+  describeProducers(
+    partitions: readonly TopicPartition[],
+    signal?: AbortSignal,
+  ): Promise<readonly ProducersAnswer[]>
+
+  /**
+   * Joins a group by the classic protocol and waits until its members are known. Asks again with the member id that
+   * the coordinator gives (KIP-394).
+   * @throws KafkaError with code 25, 26, 23, 82 ... as the coordinator says
+   */
+  joinGroup(request: JoinGroupRequest, signal?: AbortSignal): Promise<JoinedGroup>
+  /** The leader brings every member's assignment; each member gets its own. @throws KafkaError, as {@link joinGroup} */
+  syncGroup(request: SyncGroupRequest, signal?: AbortSignal): Promise<Buffer>
+  /** @throws KafkaError with code 27 when the group rebalances, 22, 25 or 82 when this member is no longer one */
+  heartbeatGroup(member: GroupMember, signal?: AbortSignal): Promise<void>
+  leaveGroup(member: Omit<GroupMember, 'generation'>, signal?: AbortSignal): Promise<void>
 
   /**
    * Opens one ordered connection to one broker, for fetching and producing. Requests on a channel are answered in
@@ -135,6 +193,81 @@ export interface OffsetAnswer extends TopicPartition {
 export interface ProducerIdentity {
   readonly producerId: bigint
   readonly producerEpoch: number
+}
+
+export interface LeaderEpochQuery extends TopicPartition {
+  readonly leaderEpoch: number
+}
+
+export interface LeaderEpochAnswer extends TopicPartition {
+  /**
+   * The largest epoch not above the one asked for, and where the log goes on after it; `undefined` when the leader
+   * knows none.
+   */
+  readonly result: Result<{ readonly leaderEpoch: number; readonly endOffset: bigint } | undefined>
+}
+
+export interface Transaction {
+  readonly transactionalId: string
+  readonly identity: ProducerIdentity
+}
+
+export type TransactionEnd = 'commit' | 'abort'
+
+export interface PartitionOutcome extends TopicPartition {
+  readonly result: Outcome
+}
+
+export interface ProducersAnswer extends TopicPartition {
+  readonly result: Result<readonly RememberedProducer[]>
+}
+
+export interface RememberedProducer extends ProducerIdentity {
+  /** `undefined` when nothing but markers of this epoch is known. */
+  readonly lastSequence: number | undefined
+  readonly lastTimestampMs: number
+  /** First offset of an open transaction. */
+  readonly transactionStart: bigint | undefined
+}
+
+export interface JoinGroupRequest {
+  readonly group: string
+  /** From an earlier join; `undefined` at first. */
+  readonly memberId: string | undefined
+  /** `group.instance.id` (KIP-345): keeps its place while it restarts within the session timeout. */
+  readonly instanceId: string | undefined
+  readonly protocolType: string
+  /** In the order of preference; the coordinator takes one that all members have. */
+  readonly protocols: readonly { readonly name: string; readonly metadata: Buffer }[]
+  readonly sessionTimeoutMs: number
+  readonly rebalanceTimeoutMs: number
+}
+
+export interface JoinedGroup {
+  readonly memberId: string
+  readonly generation: number
+  readonly protocol: string
+  readonly leaderId: string
+  /** Of every member when this one is the leader, otherwise empty. */
+  readonly members: readonly {
+    readonly memberId: string
+    readonly instanceId: string | undefined
+    readonly metadata: Buffer
+  }[]
+}
+
+export interface GroupMember {
+  readonly group: string
+  readonly memberId: string
+  readonly instanceId: string | undefined
+  readonly generation: number
+}
+
+export interface SyncGroupRequest extends GroupMember {
+  readonly protocolType: string
+  readonly protocol: string
+  /** Empty for members that do not lead. */
+  readonly assignments: readonly { readonly memberId: string; readonly assignment: Buffer }[]
 }
 
 /** One ordered connection to one broker. */

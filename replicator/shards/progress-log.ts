@@ -8,7 +8,7 @@ import {
   type Progress,
   type ProgressKey,
 } from './progress-record.ts'
-import { TopicLog, type TopicLogOptions } from './topic-log.ts'
+import { TopicLog, type TopicLogOptions } from '../kafka/topic-log.ts'
 
 const UNKNOWN_TOPIC_OR_PARTITION = 3
 const TOPIC_ALREADY_EXISTS = 36

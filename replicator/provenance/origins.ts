@@ -1,0 +1,29 @@
+/** Tells who wrote the batches of one cluster: its own clients, or a replicator from elsewhere. */
+export interface Origins {
+  /**
+   * Makes {@link isLocal} answer for every batch in fetched bytes. Must be called after the bytes were fetched: an id
+   * is registered before its first batch, so the registry, read afterwards, knows it.
+   * @returns `undefined` when all verdicts are known already, which costs no turn of the event loop
+   */
+  learn(records: Buffer, signal: AbortSignal): Promise<void> | undefined
+  /** Whether batches of this producer id were written by the cluster's own clients; -1 is always local. */
+  isLocal(producerId: bigint): boolean
+}
+
+/** The list, on one cluster, of the producer ids that replicators write to it with. */
+export interface ProducerRegistry {
+  /**
+   * Settles when the id is on the cluster for everybody to see. Must be awaited before the id's first batch.
+   * @throws KafkaError when it cannot be written, after retries
+   */
+  register(producer: RegisteredProducer, signal: AbortSignal): Promise<void>
+}
+
+export interface RegisteredProducer {
+  readonly producerId: bigint
+  /** The flow that writes with it. */
+  readonly flow: string
+  readonly shard: number
+  /** The id of the progress topic that goes with it: when that is another topic by now, progress was lost. */
+  readonly progressTopicId: string | undefined
+}

@@ -120,6 +120,46 @@ class KafkaCluster implements Cluster {
     return this.#call(signal, (inner) => initProducerId(this.#requests, transactionalId, inner))
   }
 
+  async offsetsForLeaderEpochs(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
+  async describeBrokerConfigs(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
+  async addPartitionsToTransaction(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
+  async endTransaction(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
+  async writeTransactionMarkers(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
+  async describeProducers(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
+  async joinGroup(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
+  async syncGroup(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
+  async heartbeatGroup(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
+  async leaveGroup(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
   openChannel(broker: BrokerId, signal?: AbortSignal): Promise<BrokerChannel> {
     return this.#call(signal, async (inner) => {
       // A broker that was restarted may listen elsewhere, and something else may listen where it was.

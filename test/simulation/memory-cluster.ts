@@ -152,6 +152,46 @@ export class MemoryCluster implements Cluster {
     )
   }
 
+  async offsetsForLeaderEpochs(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
+  async describeBrokerConfigs(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
+  async addPartitionsToTransaction(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
+  async endTransaction(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
+  async writeTransactionMarkers(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
+  async describeProducers(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
+  async joinGroup(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
+  async syncGroup(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
+  async heartbeatGroup(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
+  async leaveGroup(): Promise<never> {
+    throw new Error('not implemented yet')
+  }
+
   async openChannel(broker: BrokerId, signal?: AbortSignal): Promise<BrokerChannel> {
     return this.#ask(
       'open-channel',

@@ -154,6 +154,36 @@ export class FakeTopics implements Cluster {
   async initProducerId(): Promise<ProducerIdentity> {
     throw new Error('not part of this fake')
   }
+  async offsetsForLeaderEpochs(): Promise<never> {
+    throw new Error('not part of this fake')
+  }
+  async describeBrokerConfigs(): Promise<never> {
+    throw new Error('not part of this fake')
+  }
+  async addPartitionsToTransaction(): Promise<never> {
+    throw new Error('not part of this fake')
+  }
+  async endTransaction(): Promise<never> {
+    throw new Error('not part of this fake')
+  }
+  async writeTransactionMarkers(): Promise<never> {
+    throw new Error('not part of this fake')
+  }
+  async describeProducers(): Promise<never> {
+    throw new Error('not part of this fake')
+  }
+  async joinGroup(): Promise<never> {
+    throw new Error('not part of this fake')
+  }
+  async syncGroup(): Promise<never> {
+    throw new Error('not part of this fake')
+  }
+  async heartbeatGroup(): Promise<never> {
+    throw new Error('not part of this fake')
+  }
+  async leaveGroup(): Promise<never> {
+    throw new Error('not part of this fake')
+  }
   async openChannel(): Promise<BrokerChannel> {
     throw new Error('not part of this fake')
   }

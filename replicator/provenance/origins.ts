@@ -17,6 +17,8 @@ export interface ProducerRegistry {
    * @throws KafkaError when it cannot be written, after retries
    */
   register(producer: RegisteredProducer, signal: AbortSignal): Promise<void>
+  /** Every id that was ever registered for the flow, as it was registered first. */
+  formerly(flow: string, signal: AbortSignal): Promise<readonly RegisteredProducer[]>
 }
 
 export interface RegisteredProducer {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { differingFields, type RecordFingerprint } from './record-fingerprint.ts'
+import { differingFields, type RecordFingerprint } from '../records/record-fingerprint.ts'
 import { RecentRecords, RecordWindow } from './record-window.ts'
 import type { Difference, DifferenceCounts, DifferenceKind, PartitionSide } from './report.ts'
 

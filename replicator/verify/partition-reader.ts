@@ -7,10 +7,10 @@ import { CorruptBatchError, DecompressionLimitError } from '../records/corrupt-b
 import { crcMatches } from '../records/crc.ts'
 import { decodeBatch } from '../records/decode.ts'
 import { nextBatch, type RawBatch, rawBatch } from '../records/record-batch.ts'
+import { fingerprintOf, type RecordFingerprint } from '../records/record-fingerprint.ts'
 import { UnreadableError } from './broker-channels.ts'
 import type { OffsetRange } from './committed-ranges.ts'
 import type { ReaderContext } from './reader-context.ts'
-import { fingerprintOf, type RecordFingerprint } from './record-fingerprint.ts'
 
 /** Fetched at once per partition; a single larger batch still comes whole. */
 const fetchBytesMax = 1024 * 1024

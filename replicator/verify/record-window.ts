@@ -1,4 +1,4 @@
-import type { RecordFingerprint } from './record-fingerprint.ts'
+import type { RecordFingerprint } from '../records/record-fingerprint.ts'
 
 /** Records of one side that were read and not compared yet, in order, with a fast answer to "is it in there?". */
 export class RecordWindow {

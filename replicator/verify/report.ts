@@ -1,4 +1,4 @@
-import type { RecordField } from './record-fingerprint.ts'
+import type { RecordField } from '../records/record-fingerprint.ts'
 
 /** What comparing source and target found. Plain data: offsets are decimal text, so JSON carries them whole. */
 export interface VerifyReport {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { fingerprintOf, type RecordFingerprint } from '../../../replicator/records/record-fingerprint.ts'
 import {
   type ComparisonResult,
   PartitionComparison,
 } from '../../../replicator/verify/partition-comparison.ts'
-import { fingerprintOf, type RecordFingerprint } from '../../../replicator/verify/record-fingerprint.ts'
 
 interface Content {
   readonly key?: string | null

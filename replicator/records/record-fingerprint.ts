@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { DecodedRecord, RecordHeader } from '../records/decode.ts'
+import type { DecodedRecord, RecordHeader } from './decode.ts'
 
 /**
  * A record's content by field, in a form that outlives the fetched bytes and is small however large the record is.

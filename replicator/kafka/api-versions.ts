@@ -75,7 +75,7 @@ export function chooseVersion<Request, Response>(
 type Send<Request, Response> = (connection: Connection, request: Request) => Promise<Response>
 
 /** @param sends by version */
-function versioned<Request, Response>(
+export function versioned<Request, Response>(
   name: string,
   key: number,
   sends: Readonly<Record<number, Send<Request, Response>>>,

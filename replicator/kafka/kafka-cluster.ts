@@ -4,9 +4,20 @@ import type { RegionAlias } from '../topology/model.ts'
 import { linkSignals } from './abortable.ts'
 import { type BrokerAddress, parseBrokerAddress } from './broker-address.ts'
 import { BrokerDirectory } from './broker-directory.ts'
-import type { BrokerChannel, BrokerId, Cluster, NewTopic, OffsetQuery, TopicConfigChange } from './cluster.ts'
+import type {
+  BrokerChannel,
+  BrokerId,
+  Cluster,
+  GroupMember,
+  JoinGroupRequest,
+  NewTopic,
+  OffsetQuery,
+  SyncGroupRequest,
+  TopicConfigChange,
+} from './cluster.ts'
 import { ControlConnections, closedError } from './control-connections.ts'
 import { KafkaError } from './errors.ts'
+import { GroupRequests } from './group-requests.ts'
 import { openHotChannel } from './hot/channel.ts'
 import { FramePool } from './hot/frame-pool.ts'
 import { describeCluster, describeTopics, listTopics } from './metadata.ts'
@@ -61,6 +72,7 @@ class KafkaCluster implements Cluster {
   readonly #settings: ConnectionSettings
   readonly #requests: Requests
   readonly #connections: ControlConnections
+  readonly #groups: GroupRequests
   readonly #open: OpenChannel
   readonly #channels = new Set<BrokerChannel>()
   readonly #calls = new Set<Promise<unknown>>()
@@ -79,6 +91,7 @@ class KafkaCluster implements Cluster {
       directory: new BrokerDirectory(alias),
       retry: retryPolicy(clock, random, options.deadlineMs, options.patienceMs),
     })
+    this.#groups = new GroupRequests(this.#requests, { cluster: alias, settings, clock })
     this.#open =
       options.openChannel ??
       ((request, signal) => openHotChannel({ ...request, clock, pool: frames }, signal))
@@ -144,20 +157,20 @@ class KafkaCluster implements Cluster {
     throw new Error('not implemented yet')
   }
 
-  async joinGroup(): Promise<never> {
-    throw new Error('not implemented yet')
+  joinGroup(request: JoinGroupRequest, signal?: AbortSignal) {
+    return this.#call(signal, (inner) => this.#groups.join(request, inner))
   }
 
-  async syncGroup(): Promise<never> {
-    throw new Error('not implemented yet')
+  syncGroup(request: SyncGroupRequest, signal?: AbortSignal) {
+    return this.#call(signal, (inner) => this.#groups.sync(request, inner))
   }
 
-  async heartbeatGroup(): Promise<never> {
-    throw new Error('not implemented yet')
+  heartbeatGroup(member: GroupMember, signal?: AbortSignal) {
+    return this.#call(signal, (inner) => this.#groups.heartbeat(member, inner))
   }
 
-  async leaveGroup(): Promise<never> {
-    throw new Error('not implemented yet')
+  leaveGroup(member: Omit<GroupMember, 'generation'>, signal?: AbortSignal) {
+    return this.#call(signal, (inner) => this.#groups.leave(member, inner))
   }
 
   openChannel(broker: BrokerId, signal?: AbortSignal): Promise<BrokerChannel> {
@@ -189,6 +202,7 @@ class KafkaCluster implements Cluster {
     for (const channel of this.#channels) channel.destroy(reason)
     this.#channels.clear()
     this.#connections.destroy()
+    this.#groups.destroy()
   }
 
   async #drain(): Promise<void> {

@@ -1,4 +1,5 @@
 import {
+  addPartitionsToTxnV3,
   type Connection,
   createPartitionsV1,
   createPartitionsV2,
@@ -10,6 +11,9 @@ import {
   describeConfigsV2,
   describeConfigsV3,
   describeConfigsV4,
+  describeProducersV0,
+  endTxnV3,
+  endTxnV4,
   findCoordinatorV2,
   findCoordinatorV3,
   findCoordinatorV4,
@@ -29,7 +33,13 @@ import {
   metadataV10,
   metadataV11,
   metadataV12,
+  offsetForLeaderEpochV4,
 } from '@platformatic/kafka'
+import {
+  sendWriteTxnMarkers,
+  type WriteTxnMarkers,
+  type WriteTxnMarkersResponse,
+} from './write-txn-markers.ts'
 
 /** One request of the protocol in every version that we can write. */
 export interface VersionedApi<Request, Response> {
@@ -151,16 +161,67 @@ export const listOffsetsApi = versioned<
   9: (connection, { isolation, topics }) => listOffsetsV9.api.async(connection, client, isolation, topics),
 })
 
-export const initProducerIdApi = versioned<
-  { transactionalId: string | null; transactionTimeoutMs: number },
-  initProducerIdV5.InitProducerIdResponse
->('InitProducerId', 22, {
-  3: (connection, { transactionalId, transactionTimeoutMs }) =>
-    initProducerIdV3.api.async(connection, transactionalId, transactionTimeoutMs, -1n, -1),
-  4: (connection, { transactionalId, transactionTimeoutMs }) =>
-    initProducerIdV4.api.async(connection, transactionalId, transactionTimeoutMs, -1n, -1),
-  5: (connection, { transactionalId, transactionTimeoutMs }) =>
-    initProducerIdV5.api.async(connection, transactionalId, transactionTimeoutMs, -1n, -1),
+export interface InitProducerId {
+  readonly transactionalId: string | null
+  readonly transactionTimeoutMs: number
+  /** -1 for both where the request expects no identity (KIP-360). */
+  readonly producerId: bigint
+  readonly producerEpoch: number
+}
+
+export const initProducerIdApi = versioned<InitProducerId, initProducerIdV5.InitProducerIdResponse>(
+  'InitProducerId',
+  22,
+  {
+    3: (connection, request) => initProducerIdV3.api.async(connection, ...initProducerIdFields(request)),
+    4: (connection, request) => initProducerIdV4.api.async(connection, ...initProducerIdFields(request)),
+    5: (connection, request) => initProducerIdV5.api.async(connection, ...initProducerIdFields(request)),
+  },
+)
+
+function initProducerIdFields(request: InitProducerId): [string | null, number, bigint, number] {
+  return [request.transactionalId, request.transactionTimeoutMs, request.producerId, request.producerEpoch]
+}
+
+/** Version 3 is the last that clients send for one transaction; later ones are for brokers, or bump epochs (KIP-890). */
+export const addPartitionsToTxnApi = versioned<
+  addPartitionsToTxnV3.AddPartitionsToTxnRequestTransaction,
+  addPartitionsToTxnV3.AddPartitionsToTxnResponse
+>('AddPartitionsToTxn', 24, {
+  3: (connection, transaction) => addPartitionsToTxnV3.api.async(connection, [transaction]),
+})
+
+export interface EndTxn {
+  readonly transactionalId: string
+  readonly producerId: bigint
+  readonly producerEpoch: number
+  readonly commit: boolean
+}
+
+/** From version 5 on the epoch would be bumped with every end (KIP-890). */
+export const endTxnApi = versioned<EndTxn, endTxnV4.EndTxnResponse>('EndTxn', 26, {
+  3: (connection, { transactionalId, producerId, producerEpoch, commit }) =>
+    endTxnV3.api.async(connection, transactionalId, producerId, producerEpoch, commit),
+  4: (connection, { transactionalId, producerId, producerEpoch, commit }) =>
+    endTxnV4.api.async(connection, transactionalId, producerId, producerEpoch, commit),
+})
+
+export const writeTxnMarkersApi = versioned<WriteTxnMarkers, WriteTxnMarkersResponse>('WriteTxnMarkers', 27, {
+  1: sendWriteTxnMarkers,
+})
+
+export const describeProducersApi = versioned<
+  describeProducersV0.DescribeProducersRequestTopic[],
+  describeProducersV0.DescribeProducersResponse
+>('DescribeProducers', 61, {
+  0: (connection, topics) => describeProducersV0.api.async(connection, topics),
+})
+
+export const offsetForLeaderEpochApi = versioned<
+  offsetForLeaderEpochV4.OffsetForLeaderEpochRequestTopic[],
+  offsetForLeaderEpochV4.OffsetForLeaderEpochResponse
+>('OffsetForLeaderEpoch', 23, {
+  4: (connection, topics) => offsetForLeaderEpochV4.api.async(connection, client, topics),
 })
 
 /** Key type 1 is a transactional id. */

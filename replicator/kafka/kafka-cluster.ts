@@ -3,6 +3,7 @@ import type { Random } from '../clock/random.ts'
 import type { RegionAlias } from '../topology/model.ts'
 import { linkSignals } from './abortable.ts'
 import { type BrokerAddress, parseBrokerAddress } from './broker-address.ts'
+import { describeBrokerConfigs } from './broker-configs.ts'
 import { BrokerDirectory } from './broker-directory.ts'
 import type {
   BrokerChannel,
@@ -10,24 +11,32 @@ import type {
   Cluster,
   GroupMember,
   JoinGroupRequest,
+  LeaderEpochQuery,
   NewTopic,
   OffsetQuery,
+  ProducerIdentity,
   SyncGroupRequest,
   TopicConfigChange,
+  TopicPartition,
+  Transaction,
+  TransactionEnd,
 } from './cluster.ts'
 import { ControlConnections, closedError } from './control-connections.ts'
 import { KafkaError } from './errors.ts'
 import { GroupRequests } from './group-requests.ts'
 import { openHotChannel } from './hot/channel.ts'
 import { FramePool } from './hot/frame-pool.ts'
+import { offsetsForLeaderEpochs } from './leader-epochs.ts'
 import { describeCluster, describeTopics, listTopics } from './metadata.ts'
 import { listOffsets } from './offset-listing.ts'
 import { initProducerId } from './producer-ids.ts'
+import { describeProducers, writeTransactionMarkers } from './producer-state.ts'
 import { Requests } from './requests.ts'
 import { retryPolicy } from './retrying.ts'
 import type { ConnectionSettings } from './settings.ts'
 import { createTopics, growTopics } from './topic-admin.ts'
 import { alterTopicConfigs, describeTopicConfigs } from './topic-configs.ts'
+import { addPartitionsToTransaction, endTransaction } from './transactions.ts'
 
 /** Where a channel leads to. */
 export interface ChannelRequest {
@@ -129,32 +138,45 @@ class KafkaCluster implements Cluster {
     return this.#call(signal, (inner) => listOffsets(this.#requests, queries, inner))
   }
 
-  initProducerId(transactionalId: string | undefined, signal?: AbortSignal) {
-    return this.#call(signal, (inner) => initProducerId(this.#requests, transactionalId, inner))
+  initProducerId(transactionalId: string | undefined, signal?: AbortSignal, current?: ProducerIdentity) {
+    return this.#call(signal, (inner) => initProducerId(this.#requests, transactionalId, inner, current))
   }
 
-  async offsetsForLeaderEpochs(): Promise<never> {
-    throw new Error('not implemented yet')
+  offsetsForLeaderEpochs(queries: readonly LeaderEpochQuery[], signal?: AbortSignal) {
+    return this.#call(signal, (inner) => offsetsForLeaderEpochs(this.#requests, queries, inner))
   }
 
-  async describeBrokerConfigs(): Promise<never> {
-    throw new Error('not implemented yet')
+  describeBrokerConfigs(names: readonly string[], signal?: AbortSignal) {
+    return this.#call(signal, (inner) => describeBrokerConfigs(this.#requests, names, inner))
   }
 
-  async addPartitionsToTransaction(): Promise<never> {
-    throw new Error('not implemented yet')
+  addPartitionsToTransaction(
+    transaction: Transaction,
+    partitions: readonly TopicPartition[],
+    signal?: AbortSignal,
+  ) {
+    return this.#call(signal, (inner) =>
+      addPartitionsToTransaction(this.#requests, transaction, partitions, inner),
+    )
   }
 
-  async endTransaction(): Promise<never> {
-    throw new Error('not implemented yet')
+  endTransaction(transaction: Transaction, end: TransactionEnd, signal?: AbortSignal) {
+    return this.#call(signal, (inner) => endTransaction(this.#requests, transaction, end, inner))
   }
 
-  async writeTransactionMarkers(): Promise<never> {
-    throw new Error('not implemented yet')
+  writeTransactionMarkers(
+    identity: ProducerIdentity,
+    end: TransactionEnd,
+    partitions: readonly TopicPartition[],
+    signal?: AbortSignal,
+  ) {
+    return this.#call(signal, (inner) =>
+      writeTransactionMarkers(this.#requests, identity, end, partitions, inner),
+    )
   }
 
-  async describeProducers(): Promise<never> {
-    throw new Error('not implemented yet')
+  describeProducers(partitions: readonly TopicPartition[], signal?: AbortSignal) {
+    return this.#call(signal, (inner) => describeProducers(this.#requests, partitions, inner))
   }
 
   joinGroup(request: JoinGroupRequest, signal?: AbortSignal) {

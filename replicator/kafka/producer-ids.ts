@@ -8,21 +8,32 @@ import { retrying } from './retrying.ts'
 /** The Java producer's default `transaction.timeout.ms`. */
 const transactionTimeoutMs = 60_000
 const transactionKey = 1
+const anyIdentity: ProducerIdentity = { producerId: -1n, producerEpoch: -1 }
 
-/** InitProducerId, of any broker, or of the transaction's coordinator where there is a transactional id. */
+/**
+ * InitProducerId, of any broker, or of the transaction's coordinator where there is a transactional id. With
+ * `current` a repeat of a request whose answer got lost is answered with the same identity again (KIP-360).
+ */
 export async function initProducerId(
   requests: Requests,
   transactionalId: string | undefined,
   signal: AbortSignal | undefined,
+  current: ProducerIdentity = anyIdentity,
 ): Promise<ProducerIdentity> {
   const place = { cluster: requests.cluster, during: 'InitProducerId' }
   return await retrying(requests.retry, place, signal, async (inner) => {
-    const request = { transactionalId: transactionalId ?? null, transactionTimeoutMs }
+    const { producerId, producerEpoch } = current
+    const request = {
+      transactionalId: transactionalId ?? null,
+      transactionTimeoutMs,
+      producerId,
+      producerEpoch,
+    }
     const answer =
       transactionalId === undefined
         ? await requests.toAny(initProducerIdApi, request, inner)
         : await requests.toAddress(
-            await coordinatorOf(requests, transactionalId, inner),
+            await transactionCoordinator(requests, transactionalId, inner),
             initProducerIdApi,
             request,
             inner,
@@ -32,7 +43,8 @@ export async function initProducerId(
   })
 }
 
-async function coordinatorOf(
+/** Where the coordinator of a transactional id listens now. Asked before each attempt, because coordinators move. */
+export async function transactionCoordinator(
   requests: Requests,
   transactionalId: string,
   signal: AbortSignal,

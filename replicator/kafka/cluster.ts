@@ -66,8 +66,9 @@ export interface Cluster {
    */
   endTransaction(transaction: Transaction, end: TransactionEnd, signal?: AbortSignal): Promise<void>
   /**
-   * WriteTxnMarkers to the partitions' leaders, with coordinator epoch -1: fences a producer id that no transactional
-   * id leads to any more. Needs CLUSTER_ACTION.
+   * WriteTxnMarkers to the partitions' leaders: fences a producer id that no transactional id leads to any more. Never
+   * for one that still has a coordinator, whose own markers of an older epoch would then be refused, and its
+   * transactional id be stuck. Needs CLUSTER_ACTION, and DESCRIBE on the topics.
    */
   writeTransactionMarkers(
     identity: ProducerIdentity,

@@ -1,16 +1,17 @@
 import { type BackoffPolicy, backoffMs } from '../clock/backoff.ts'
 import type { Clock } from '../clock/clock.ts'
 import type { Random } from '../clock/random.ts'
-import type { BrokerChannel, BrokerId, Cluster } from './cluster.ts'
-import { isRetriable, type KafkaError, protocolError } from './errors.ts'
 import { isControl, lastOffset } from '../records/batch-header.ts'
 import { crcMatches } from '../records/crc.ts'
 import { type DecodedRecord, decodeBatch, type RecordContent } from '../records/decode.ts'
 import { encodeBatch } from '../records/encode.ts'
 import { nextBatch, rawBatch } from '../records/record-batch.ts'
+import type { BrokerChannel, BrokerId, Cluster } from './cluster.ts'
+import { isRetriable, type KafkaError, protocolError } from './errors.ts'
 
 const FETCH_BYTES_MAX = 4 * 1024 * 1024
 const FETCH_WAIT_MAX_MS = 500
+const OFFSET_OUT_OF_RANGE = 1
 const PRODUCE_TIMEOUT_MS = 30_000
 /** Leader changes and broker restarts are waited for about this many times, with backoff. */
 const ATTEMPTS_MAX = 40
@@ -33,14 +34,16 @@ export class TopicLog {
   }
 
   /**
-   * Gives every record of a partition, from its start to where it ends now.
-   * @throws KafkaError when the partition cannot be read, after retries
+   * Gives every record of a partition, from `from` (default: its start) to where it ends now.
+   * @returns where the partition starts and where the next read would go on
+   * @throws KafkaError when the partition cannot be read, after retries; OFFSET_OUT_OF_RANGE when it ends before `from`
    */
   async read(
     partition: number,
     onRecord: (record: DecodedRecord) => void,
     signal: AbortSignal,
-  ): Promise<void> {
+    from = 0n,
+  ): Promise<{ readonly start: bigint; readonly end: bigint }> {
     const { cluster, topic } = this.#options
     const bounds = await cluster.listOffsets(
       [
@@ -49,15 +52,21 @@ export class TopicLog {
       ],
       signal,
     )
-    const [start, end] = bounds.map(({ result }) => {
+    const [start = 0n, end = 0n] = bounds.map(({ result }) => {
       if (!result.ok) throw result.error
       return result.value.offset
     })
-    for (let at = start ?? 0n; at < (end ?? 0n); ) {
+    if (from > end) {
+      const place = { cluster: cluster.alias, topic, partition }
+      throw protocolError(OFFSET_OUT_OF_RANGE, place, `it ends at ${end}; ${from} of it were read before`)
+    }
+    let at = from > start ? from : start
+    while (at < end) {
       at = await this.#retried(partition, signal, (channel, topicId) =>
         this.#readOnce(channel, topicId, partition, at, onRecord, signal),
       )
     }
+    return { start, end: at }
   }
 
   /**

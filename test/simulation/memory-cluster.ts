@@ -3,12 +3,16 @@ import type {
   BrokerId,
   Cluster,
   ClusterDescription,
+  GroupMember,
+  JoinedGroup,
+  JoinGroupRequest,
   NewTopic,
   OffsetAnswer,
   OffsetQuery,
   Outcome,
   ProducerIdentity,
   Result,
+  SyncGroupRequest,
   TopicConfigChange,
   TopicConfigEntry,
   TopicLookup,
@@ -176,20 +180,24 @@ export class MemoryCluster implements Cluster {
     throw new Error('not implemented yet')
   }
 
-  async joinGroup(): Promise<never> {
-    throw new Error('not implemented yet')
+  joinGroup(request: JoinGroupRequest, signal?: AbortSignal): Promise<JoinedGroup> {
+    const act = () => this.#brokers.groups.join(request)
+    return this.#askGroup('join-group', act, request.rebalanceTimeoutMs + 5000, signal)
   }
 
-  async syncGroup(): Promise<never> {
-    throw new Error('not implemented yet')
+  syncGroup(request: SyncGroupRequest, signal?: AbortSignal): Promise<Buffer> {
+    const act = () => this.#brokers.groups.sync(request)
+    return this.#askGroup('sync-group', act, this.#requestTimeoutMs, signal)
   }
 
-  async heartbeatGroup(): Promise<never> {
-    throw new Error('not implemented yet')
+  heartbeatGroup(member: GroupMember, signal?: AbortSignal): Promise<void> {
+    const act = async () => this.#brokers.groups.heartbeat(member)
+    return this.#askGroup('heartbeat-group', act, this.#requestTimeoutMs, signal)
   }
 
-  async leaveGroup(): Promise<never> {
-    throw new Error('not implemented yet')
+  leaveGroup(member: Omit<GroupMember, 'generation'>, signal?: AbortSignal): Promise<void> {
+    const act = async () => this.#brokers.groups.leave(member)
+    return this.#askGroup('leave-group', act, this.#requestTimeoutMs, signal)
   }
 
   async openChannel(broker: BrokerId, signal?: AbortSignal): Promise<BrokerChannel> {
@@ -226,6 +234,30 @@ export class MemoryCluster implements Cluster {
     this.#cut.abort(transportError('closed', 'The client was closed', this.#place({})))
     this.#stopListening()
     for (const channel of this.#channels) channel.destroy()
+  }
+
+  /** A request that the coordinator may answer when others have come; `patienceMs` is how long that may take. */
+  async #askGroup<T>(
+    kind: RequestKind,
+    act: () => Promise<Answer<T>>,
+    patienceMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    const waited = await this.#ask(kind, () => ({ answer: act() }), signal)
+    const timer = new AbortController()
+    const until = AbortSignal.any([this.#cut.signal, ...(signal === undefined ? [] : [signal])])
+    const late = this.#brokers.clock.sleep(patienceMs, AbortSignal.any([until, timer.signal]))
+    try {
+      const answer = await Promise.race([waited.answer, late])
+      until.throwIfAborted()
+      if (answer === undefined)
+        throw transportError('timeout', `No answer within ${patienceMs} ms`, this.#place({}))
+      if (!answer.ok) throw protocolError(answer.code, this.#place({}), answer.detail)
+      return answer.value
+    } finally {
+      timer.abort()
+      await late.catch(() => {})
+    }
   }
 
   #ask<T>(kind: RequestKind, act: () => T, signal: AbortSignal | undefined): Promise<T> {

@@ -9,6 +9,7 @@ import {
 import { checkRequestBytes, needsTransaction } from './batch-checks.ts'
 import { type Answer, answered, errorCode, refused } from './broker-answer.ts'
 import { compact } from './compaction.ts'
+import { GroupCoordinator } from './group-coordinator.ts'
 import { defaultProducerExpiry, type PartitionLog, type ProducerExpiry } from './partition-log.ts'
 import { SeededRandom } from './seeded-random.ts'
 import type { SimulatedClock } from './simulated-clock.ts'
@@ -24,6 +25,8 @@ export interface SimulatedBrokersOptions {
   /** Broker-wide values of topic configs. */
   readonly configs?: ReadonlyMap<string, string>
   readonly producerExpiry?: ProducerExpiry
+  /** `group.initial.rebalance.delay.ms`. Default 0. */
+  readonly initialRebalanceDelayMs?: number
 }
 
 export interface Appended {
@@ -45,6 +48,7 @@ export class SimulatedBrokers {
   readonly clock: SimulatedClock
   readonly topics: SimulatedTopics
   readonly transactions: TransactionCoordinator
+  readonly groups: GroupCoordinator
   readonly clusterId: string
   readonly configs: ReadonlyMap<string, string>
   readonly #up = new Set<BrokerId>()
@@ -67,6 +71,11 @@ export class SimulatedBrokers {
     this.transactions = new TransactionCoordinator({
       writeMarker: (at, producer, end, coordinatorEpoch) =>
         this.writeMarker(at, producer, end, coordinatorEpoch),
+    })
+    this.groups = new GroupCoordinator({
+      after: (ms, fire) => clock.after(ms, fire),
+      isUp: () => this.#up.size > 0,
+      initialRebalanceDelayMs: options.initialRebalanceDelayMs ?? 0,
     })
   }
 

@@ -5,7 +5,7 @@ import { systemRandom } from '../../replicator/clock/random.ts'
 import { systemClock } from '../../replicator/clock/system-clock.ts'
 import type { FlowEvent } from '../../replicator/flow/events.ts'
 import { type RunningFlow, startFlow } from '../../replicator/flow/flow.ts'
-import { defaultFlowLimits } from '../../replicator/flow/flow-limits.ts'
+import { defaultFlowLimits, type FlowLimits } from '../../replicator/flow/flow-limits.ts'
 import type { FlowOptions } from '../../replicator/flow/flow-options.ts'
 import type { Cluster } from '../../replicator/kafka/cluster.ts'
 import { createKafkaCluster } from '../../replicator/kafka/kafka-cluster.ts'
@@ -35,6 +35,9 @@ export interface PairOptions {
   readonly topics: Flow['topics']
   readonly flow?: Partial<Flow>
   readonly acceptsGap?: FlowOptions['acceptsGap']
+  readonly limits?: Partial<FlowLimits>
+  /** Stands between the flow and a cluster, to watch or to change what passes. */
+  readonly between?: (side: 'source' | 'target', cluster: Cluster) => Cluster
 }
 
 /** A flow between two real clusters, with clients of its own to look at both. */
@@ -80,16 +83,17 @@ export class FlowPair {
   }
 
   start(): RunningFlow {
+    const { between = (_side, cluster) => cluster, limits } = this.#options
     const running = startFlow({
       flow: this.flow,
       progressTopic: this.#progressTopic,
-      source: this.#connect('source'),
-      target: this.#connect('target'),
+      source: between('source', this.#connect('source')),
+      target: between('target', this.#connect('target')),
       rules: topicRules(this.flow, [usEast, euWest]),
       clock: systemClock,
       random: systemRandom,
       backoff: defaultBackoff,
-      limits: defaultFlowLimits,
+      limits: { ...defaultFlowLimits, ...limits },
       announce: (event) => this.events.push(event),
       discoveryIntervalMs: 500,
       acceptsGap: this.#options.acceptsGap ?? (() => false),

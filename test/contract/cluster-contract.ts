@@ -2,6 +2,7 @@ import { after, before, describe, test } from 'node:test'
 import { channelContract } from './channel-contract.ts'
 import type { Check, ContractHarness } from './contract-harness.ts'
 import { fetchContract } from './fetch-contract.ts'
+import { groupContract } from './group-contract.ts'
 import { metadataContract } from './metadata-contract.ts'
 import { offsetsContract } from './offsets-contract.ts'
 import { produceContract } from './produce-contract.ts'
@@ -33,5 +34,6 @@ export function clusterContract(name: string, start: () => Promise<ContractHarne
     refusalContract(check)
     fetchContract(check)
     channelContract(check)
+    groupContract(check)
   })
 }

@@ -55,6 +55,7 @@ export class CaseBench {
   readonly #clusters: { readonly source: Connection; readonly target: Connection }
   readonly #run = randomUUID().slice(0, 8)
   readonly #copies = new Map<string, readonly SeenRecord[]>()
+  readonly #readings = new Map<string, readonly SeenRecord[]>()
   readonly #ends: (() => Promise<unknown>)[] = []
   #producer: Producer | undefined
 
@@ -169,11 +170,19 @@ export class CaseBench {
   }
 
   async sourceRecords(topic: CaseTopic): Promise<readonly SeenRecord[]> {
+    const known = this.#readings.get(topic.name)
+    if (known !== undefined) return known
     return readWithKafkajs(
       this.source,
       topic.name,
       await endsOf(topic.pair.source, topic.name, topic.partitions),
     )
+  }
+
+  /** From now on what the Java console consumer reads here is what the source holds: `count` records. */
+  async readSourceWithJava({ name }: CaseTopic, count: number): Promise<void> {
+    const read = await readWithJava(this.#clusters.source.bootstrap, [name], count)
+    this.#readings.set(name, read)
   }
 
   /**

@@ -34,7 +34,9 @@ const configSync = z
     mode: z
       .enum(['follow', 'off'])
       .optional()
-      .describe("Whether topic configs follow the source's after a topic was created. Default: follow."),
+      .describe(
+        "Whether topic configs follow the source's after a topic was created. Default: follow; off for flows that mix regions in topics of one name.",
+      ),
     exclude: z
       .array(expression)
       .optional()

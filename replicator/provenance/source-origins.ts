@@ -6,11 +6,16 @@ import { RegistryLog, type RegistryOptions } from './registry-log.ts'
 
 /** {@link Origins} that can be closed, and that tells more. */
 export interface SourceOrigins extends Origins {
-  /** The entry of a producer id that a replicator writes with, as of the last {@link learn} or {@link refresh}. */
-  writerOf(producerId: bigint): RegisteredProducer | undefined
+  /** Every id that a replicator was found to write with so far. */
+  readonly writers: ReadonlyMap<bigint, RegisteredProducer>
   /** Reads the registry to its end now. @throws LostRegistryError; KafkaError when it cannot be read */
   refresh(signal: AbortSignal): Promise<void>
   close(): Promise<void>
+}
+
+export interface OriginsOptions extends RegistryOptions {
+  /** Whose batches do not count as local. Default: every replicator's. */
+  readonly isLeftOut?: (writer: RegisteredProducer) => boolean
 }
 
 /** Ids known to be local; older ones are asked about again, so that memory is bounded however many come and go. */
@@ -23,12 +28,13 @@ const LOCAL_IDS_MAX = 100_000
  * {@link Origins.learn} rejects with a LostRegistryError when the registry is not what it was, which is final, and
  * with a KafkaError when it cannot be read.
  */
-export function createOrigins(options: RegistryOptions): SourceOrigins {
+export function createOrigins(options: OriginsOptions): SourceOrigins {
   return new RegistryOrigins(options)
 }
 
 class RegistryOrigins implements SourceOrigins {
   readonly #log: RegistryLog
+  readonly #isLeftOut: (writer: RegisteredProducer) => boolean
   /** Two generations: the older one goes when the younger one is full. */
   #local = new Set<bigint>()
   #olderLocal = new Set<bigint>()
@@ -37,8 +43,13 @@ class RegistryOrigins implements SourceOrigins {
   /** The reading that begins when the present one has ended. */
   #next: Promise<void> | undefined
 
-  constructor(options: RegistryOptions) {
+  constructor({ isLeftOut = () => true, ...options }: OriginsOptions) {
     this.#log = new RegistryLog(options)
+    this.#isLeftOut = isLeftOut
+  }
+
+  get writers(): ReadonlyMap<bigint, RegisteredProducer> {
+    return this.#log.entries
   }
 
   learn(records: Buffer, signal: AbortSignal): Promise<void> | undefined {
@@ -59,11 +70,8 @@ class RegistryOrigins implements SourceOrigins {
   }
 
   isLocal(producerId: bigint): boolean {
-    return !this.#log.entries.has(producerId)
-  }
-
-  writerOf(producerId: bigint): RegisteredProducer | undefined {
-    return this.#log.entries.get(producerId)
+    const writer = this.#log.entries.get(producerId)
+    return writer === undefined || !this.#isLeftOut(writer)
   }
 
   refresh(signal: AbortSignal): Promise<void> {

@@ -1,6 +1,8 @@
+import { gapsOf, mixingWith } from './forwards-only-local.ts'
+import { findLoops } from './loops.ts'
 import type { Flow, TopicSelection, Topology } from './model.ts'
-import { affixes, namesItsSource } from './naming.ts'
-import { mayReadWhatWasWritten, mayWriteTheSame } from './overlap.ts'
+import { affixes } from './naming.ts'
+import { mayWriteTheSame } from './overlap.ts'
 import type { Path } from './problem.ts'
 import { expressionProblem, partitionRangeProblem } from './selection.ts'
 
@@ -15,8 +17,8 @@ export type RefusalCode =
   | 'invalid-partition-range'
   | 'target-topic-collision'
   | 'naming-loop'
-  | 'identity-fan-in'
-  | 'identity-loop'
+  | 'identity-gap'
+  | 'config-sync-conflict'
 
 /** Why a topology is not acted on. */
 export interface Refusal {
@@ -133,90 +135,75 @@ function streamRefusals(all: readonly Flow[]): Refusal[] {
       selectionRefusals(flow, index).length === 0 &&
       all.findIndex((other) => other.source === flow.source && other.target === flow.target) === index,
   )
-  const loops = findLoops(flows)
-  return [...collisions(all, flows, loops), ...loops.map((loop) => loopRefusal(all, loop))]
+  return [
+    ...collisions(all, flows),
+    ...namingLoops(all, flows),
+    ...gapRefusals(all, flows),
+    ...configRefusals(all, flows),
+  ]
 }
 
-function collisions(all: readonly Flow[], flows: readonly Flow[], loops: readonly Flow[][]): Refusal[] {
-  const found: Refusal[] = []
-  flows.forEach((flow, index) => {
+/** Topics of one name that several identity flows write are no collision: each writes its own source's records. */
+function collisions(all: readonly Flow[], flows: readonly Flow[]): Refusal[] {
+  return flows.flatMap((flow, index) => {
     const other = flows.slice(0, index).find((candidate) => mayWriteTheSame(candidate, flow))
-    if (other === undefined) return
-    const path = ['flows', all.indexOf(flow), 'topics']
-    if (flow.naming.kind !== 'identity' || other.naming.kind !== 'identity') {
-      found.push({
-        code: 'target-topic-collision',
-        stage: 'declare',
-        path,
-        message: `${other.id} and ${flow.id} can write the same topic on ${flow.target}`,
-        hint: 'put {source} into the naming, or select topics that differ',
-      })
-    } else if (!loops.some((loop) => loop.includes(flow) && loop.includes(other))) {
-      // Flows of one loop are refused as a loop, for the same reason and with the same way out.
-      found.push({
-        code: 'identity-fan-in',
-        stage: 'run',
-        path,
-        message: `${other.id} and ${flow.id} would both write topics of the same name on ${flow.target}`,
-        hint: 'use naming: prefixed, or select topics that differ; mixing regions in one topic comes with a later version',
-      })
+    if (other === undefined) return []
+    if (flow.naming.kind === 'identity' && other.naming.kind === 'identity') return []
+    return {
+      code: 'target-topic-collision',
+      stage: 'declare',
+      path: ['flows', all.indexOf(flow), 'topics'],
+      message: `${other.id} and ${flow.id} can write the same topic on ${flow.target}`,
+      hint: 'put {source} into the naming, or select topics that differ',
     }
   })
-  return found
 }
 
-/** Sets of flows along which a record could come back to where it was. */
-function findLoops(flows: readonly Flow[]): Flow[][] {
-  const next = new Map(
-    flows.map((flow) => [flow, flows.filter((other) => mayReadWhatWasWritten(flow, other))]),
-  )
-  const reachable = new Map(flows.map((flow) => [flow, reachableFrom(flow, next)]))
-  const loops: Flow[][] = []
-  for (const flow of flows) {
-    if (loops.some((loop) => loop.includes(flow)) || !reachable.get(flow)?.has(flow)) continue
-    const loop = flows.filter((other) => reachable.get(flow)?.has(other) && reachable.get(other)?.has(flow))
-    if (!namesEndTheLoop(loop)) loops.push(loop)
-  }
-  return loops
+/** Loops of identity flows end by themselves: each forwards what is local to its source. */
+function namingLoops(all: readonly Flow[], flows: readonly Flow[]): Refusal[] {
+  return findLoops(flows)
+    .filter((loop) => loop.some(({ naming }) => naming.kind !== 'identity'))
+    .map((loop) => ({
+      code: 'naming-loop',
+      stage: 'declare',
+      path: ['flows', all.indexOf(loop[0] as Flow), 'naming'],
+      message: `records would go round for ever: ${loop.map(({ id }) => id).join(', ')} read what they write`,
+      hint: 'give these flows one naming that contains {source}, or select topics that differ',
+    }))
 }
 
-function reachableFrom(start: Flow, next: ReadonlyMap<Flow, readonly Flow[]>): Set<Flow> {
-  const seen = new Set<Flow>()
-  const waiting = [...(next.get(start) ?? [])]
-  for (let flow = waiting.pop(); flow !== undefined; flow = waiting.pop()) {
-    if (seen.has(flow)) continue
-    seen.add(flow)
-    waiting.push(...(next.get(flow) ?? []))
-  }
-  return seen
-}
-
-/** One naming that carries the source is undone hop by hop (`isCycle`); two different ones hide each other's hops. */
-function namesEndTheLoop(loop: readonly Flow[]): boolean {
-  const namings = new Set(loop.map(({ naming }) => JSON.stringify(naming)))
-  return namings.size === 1 && loop.every(({ naming }) => namesItsSource(naming))
-}
-
-function loopRefusal(all: readonly Flow[], loop: readonly Flow[]): Refusal {
-  const first = loop[0] as Flow
-  const names = loop.map(({ id }) => id).join(', ')
-  const path = ['flows', all.indexOf(first), 'naming']
-  if (loop.every(({ naming }) => naming.kind === 'identity')) {
+function gapRefusals(all: readonly Flow[], flows: readonly Flow[]): Refusal[] {
+  return flows.flatMap((flow) => {
+    const [gap] = gapsOf(flows, flow)
+    if (gap === undefined) return []
+    const { origin, by } = gap
     return {
-      code: 'identity-loop',
+      code: 'identity-gap',
       stage: 'run',
-      path,
-      message: `records would echo between regions: identity naming on ${names}`,
-      hint: 'use naming: prefixed, or select different topics in each direction; telling copies apart in topics of one name comes with a later version',
+      path: ['flows', all.indexOf(flow), 'topics'],
+      message: `${flow.id} forwards only what ${flow.source}'s own clients write, so records of ${origin} that ${by.id} brings there would never reach ${flow.target}`,
+      hint:
+        by.naming.kind === 'identity'
+          ? `add a flow from ${origin} to ${flow.target} with the same topics, use naming: prefixed, or select topics that differ`
+          : 'select topics that differ, exactly or by prefix',
     }
-  }
-  return {
-    code: 'naming-loop',
-    stage: 'declare',
-    path,
-    message: `records would go round for ever: ${names} read what they write`,
-    hint: 'give these flows one naming that contains {source}, or select topics that differ',
-  }
+  })
+}
+
+function configRefusals(all: readonly Flow[], flows: readonly Flow[]): Refusal[] {
+  return flows.flatMap((flow, index) => {
+    if (flow.configSync.mode === 'off') return []
+    const rivals = mixingWith(flows, flow).filter(({ configSync }) => configSync.mode !== 'off')
+    const other = rivals.find((rival) => flows.indexOf(rival) < index)
+    if (other === undefined) return []
+    return {
+      code: 'config-sync-conflict',
+      stage: 'declare',
+      path: ['flows', all.indexOf(flow), 'configSync'],
+      message: `${other.id} and ${flow.id} would both set the configs of topics of one name, each undoing the other`,
+      hint: 'leave configSync at mode: follow in one of them, and set mode: off in the others',
+    }
+  })
 }
 
 function failoverRefusals({ regions, failover }: Topology): Refusal[] {

@@ -30,11 +30,13 @@ import type { FlowSpec, NameSpec, ReplicationSpec, TopicSpec, TopologySpec } fro
 export interface DerivedFlow {
   readonly flow: Flow
   readonly origin: Path
+  /** Whether the spec says that configs follow, or that they do not. */
+  readonly saysConfigSync: boolean
 }
 
 /** Settings that a flow may leave to its topology. */
 type Settings = Partial<Omit<Flow, 'id' | 'source' | 'target' | 'placement'>> &
-  Pick<ReplicationSpec, 'placement'>
+  Pick<ReplicationSpec, 'placement'> & { readonly saysConfigSync?: boolean }
 
 /** The flows that a spec's pattern implies or its list names, with the problems found on the way. */
 export function resolveFlows(
@@ -67,7 +69,7 @@ export function resolveFlows(
     }
     return listed.flatMap(({ path, settings, pairs }) =>
       pairs.map((pair) => ({
-        flow: completeFlow(pair, { ...shared, ...settings }, pattern),
+        ...completeFlow(pair, { ...shared, ...settings }, pattern),
         origin: path,
       })),
     )
@@ -93,7 +95,7 @@ export function resolveFlows(
       problems.push({ path, message: `${flowId(pair.source, pair.target)} has its own settings twice` })
     }
     const settings = { ...shared, ...own[0]?.settings }
-    return { flow: completeFlow(pair, settings, pattern), origin: own[0]?.path ?? ['pattern'] }
+    return { ...completeFlow(pair, settings, pattern), origin: own[0]?.path ?? ['pattern'] }
   })
 }
 
@@ -139,9 +141,9 @@ function pairsOf(
   )
 }
 
-function completeFlow(pair: Pair, settings: Settings, pattern: Pattern): Flow {
+function completeFlow(pair: Pair, settings: Settings, pattern: Pattern): Omit<DerivedFlow, 'origin'> {
   const naming = settings.naming ?? namingOf(pattern)
-  return {
+  const flow: Flow = {
     id: flowId(pair.source, pair.target),
     ...pair,
     topics: settings.topics ?? [],
@@ -154,6 +156,7 @@ function completeFlow(pair: Pair, settings: Settings, pattern: Pattern): Flow {
     startAt: settings.startAt ?? startAt,
     shards: settings.shards ?? shards,
   }
+  return { flow, saysConfigSync: settings.saysConfigSync ?? false }
 }
 
 function resolveSelections(
@@ -195,7 +198,7 @@ function resolveReplication(spec: ReplicationSpec, path: Path, problems: Problem
   )
   return {
     ...(naming === undefined ? {} : { naming }),
-    ...(sync === undefined ? {} : { configSync: sync }),
+    ...(sync === undefined ? {} : { configSync: sync, saysConfigSync: spec.configSync?.mode !== undefined }),
     ...(paused === undefined ? {} : { paused }),
     ...(spec.placement === undefined ? {} : { placement: spec.placement }),
     ...(spec.replicationFactor === undefined ? {} : { replicationFactor: spec.replicationFactor }),

@@ -1,6 +1,7 @@
 import { deepFreeze } from './deep-freeze.ts'
 import { failoverMode } from './defaults.ts'
 import { durationRule, parseDurationMs } from './duration.ts'
+import { forwardsOnlyLocal } from './forwards-only-local.ts'
 import { regionAliasProblem, topologyNameProblem } from './identifiers.ts'
 import type { Objectives, Region, RegionAlias, Topology } from './model.ts'
 import { targetTopicName, topicNameProblem, topicNamesCollide } from './naming.ts'
@@ -26,7 +27,7 @@ export function resolveTopology(spec: TopologySpec): ResolvedTopology {
   const nameProblem = topologyNameProblem(spec.name)
   if (nameProblem !== undefined) problems.push({ path: ['name'], message: nameProblem })
   const regions = resolveRegions(spec, problems)
-  const derived = resolveFlows(spec, pattern, regions, problems)
+  const derived = withoutRivalry(resolveFlows(spec, pattern, regions, problems), problems)
   const topology: Topology = {
     name: spec.name,
     pattern,
@@ -39,6 +40,21 @@ export function resolveTopology(spec: TopologySpec): ResolvedTopology {
   problems.push(...contradictions(topology, derived))
   if (problems.length > 0) return { ok: false, problems: distinct(problems) }
   return { ok: true, topology: deepFreeze(topology), warnings: distinct(collidingNames(derived)) }
+}
+
+/** Flows that mix regions in topics of one name leave configs alone by default: none of them is the one to follow. */
+function withoutRivalry(
+  derived: readonly DerivedFlow[],
+  problems: readonly Problem[],
+): readonly DerivedFlow[] {
+  // What is wrong may be an expression, and those are compared below.
+  if (problems.length > 0) return derived
+  const flows = derived.map(({ flow }) => flow)
+  return derived.map((one) =>
+    one.saysConfigSync || !forwardsOnlyLocal({ flows }, one.flow)
+      ? one
+      : { ...one, flow: { ...one.flow, configSync: { ...one.flow.configSync, mode: 'off' } } },
+  )
 }
 
 function resolveRegions(spec: TopologySpec, problems: Problem[]): readonly Region[] {
@@ -122,6 +138,7 @@ const dependsOn: Partial<Record<Refusal['code'], readonly Path[]>> = {
   'automatic-failover-without-witness': [['regions']],
   'target-topic-collision': streams,
   'naming-loop': streams,
+  'config-sync-conflict': streams,
 }
 
 function contradictions(topology: Topology, derived: readonly DerivedFlow[]): Problem[] {

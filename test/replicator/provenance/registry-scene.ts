@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { defaultBackoff } from '../../../replicator/clock/backoff.ts'
 import { createProducerRegistry } from '../../../replicator/provenance/producer-registry.ts'
 import type { RegistryOptions } from '../../../replicator/provenance/registry-log.ts'
-import { createOrigins } from '../../../replicator/provenance/source-origins.ts'
+import { createOrigins, type OriginsOptions } from '../../../replicator/provenance/source-origins.ts'
 import { regionAlias } from '../../../replicator/topology/identifiers.ts'
 import type { DecideFault } from '../../simulation/faults.ts'
 import { MemoryCluster } from '../../simulation/memory-cluster.ts'
@@ -39,7 +39,8 @@ export function registryScene(faults: DecideFault = () => undefined) {
     cluster,
     client,
     registry: (more: Partial<RegistryOptions> = {}) => createProducerRegistry(optionsOf(more)),
-    origins: (more: Partial<RegistryOptions> = {}) => createOrigins(optionsOf(more)),
+    origins: ({ isLeftOut, ...more }: Partial<OriginsOptions> = {}) =>
+      createOrigins({ ...optionsOf(more), ...(isLeftOut && { isLeftOut }) }),
     run: <T>(work: () => Promise<T>) => clock.run(work(), 600_000),
     create(name: string, partitions = 1) {
       const configs = new Map([['cleanup.policy', 'compact']])

@@ -22,10 +22,19 @@ describe('origins', () => {
     const one = origins()
     await run(async () => one.learn(fetched(7n, 3n, -1n), forever))
     assert.deepEqual(verdicts(one, 7n, 3n, -1n), [false, true, true])
-    assert.deepEqual(one.writerOf(7n), producer(7n))
-    assert.equal(one.writerOf(3n), undefined)
+    assert.deepEqual([...one.writers.values()], [producer(7n)])
     cluster.listOffsets = () => assert.fail('it asked again')
     assert.equal(one.learn(fetched(3n, 7n, 7n, -1n, 3n), forever), undefined)
+  })
+
+  test('take no notice of writers that the flow does not leave out', async () => {
+    const { registry, origins, run } = registryScene()
+    const writer = registry()
+    await run(() => writer.register(producer(7n), forever))
+    await run(() => writer.register(producer(8n, 0, 'asia->us-east'), forever))
+    const one = origins({ isLeftOut: ({ flow }) => flow === 'asia->us-east' })
+    await run(async () => one.learn(fetched(7n, 8n, 9n), forever))
+    assert.deepEqual(verdicts(one, 7n, 8n, 9n), [true, false, true])
   })
 
   test('batches without a producer id, and markers, are no reason to ask', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { forwardsOnlyLocal } from '../../../replicator/topology/forwards-only-local.ts'
 import type { Flow, Topology } from '../../../replicator/topology/model.ts'
 import { type RefusalCode, refusals } from '../../../replicator/topology/refusals.ts'
 import { resolveTopology } from '../../../replicator/topology/resolve-topology.ts'
@@ -84,57 +85,136 @@ describe('seeded mistakes are found', () => {
 })
 
 describe('loops', () => {
-  test('an identity mesh over common topics resolves, and is refused to run, once', () => {
+  test('an identity mesh over common topics runs: each flow forwards what is local to its source', () => {
     fc.assert(
       fc.property(meshSpec, (spec) => {
-        const topics = [{ match: '.*' }]
-        const found = refusals(resolved({ ...spec, topics, replication: { naming: 'identity' } }))
-        assert.deepEqual(
-          found.map(({ code, stage }) => ({ code, stage })),
-          [{ code: 'identity-loop', stage: 'run' }],
-        )
+        const { configSync: _, ...replication } = spec.replication ?? {}
+        const topology = resolved({
+          ...spec,
+          topics: [{ match: '.*' }],
+          replication: { ...replication, naming: 'identity' },
+        })
+        assert.deepEqual(refusals(topology), [])
+        assert(topology.flows.every((flow) => forwardsOnlyLocal(topology, flow)))
+        assert(topology.flows.every((flow) => flow.configSync.mode === 'off'))
       }),
       { numRuns: 30 },
     )
   })
 
-  test('both directions with different topics are no loop', () => {
-    const both = (there: FlowSpec['topics'], back: FlowSpec['topics']): string[] =>
+  test('one whose flows all follow configs contradicts itself', () => {
+    const follows = { configSync: { mode: 'follow' as const } }
+    const two = (back: Partial<FlowSpec>): string[] =>
       mentions(
         identity([
-          { source: 'a', target: 'b', topics: there },
-          { source: 'b', target: 'a', topics: back },
+          { source: 'a', target: 'b', ...follows },
+          { source: 'b', target: 'a', ...back },
         ]),
       )
-    assert.deepEqual(both([{ name: 'x' }], [{ name: 'y' }]), [])
-    assert.deepEqual(both([{ prefix: 'eu.' }], [{ prefix: 'us.' }]), [])
-    assert.deepEqual(both([{ match: 'x|y' }], [{ match: 'z' }]), [])
-    assert.deepEqual(both([{ match: '.*', exclude: 'x' }], [{ name: 'x' }]), [])
-    assert.deepEqual(both([{ name: 'x' }], [{ name: 'x' }]), ['identity-loop'])
-    assert.deepEqual(both([{ match: 'x|y' }], [{ match: 'y|z' }]), ['identity-loop'])
-    assert.deepEqual(both([{ match: 'ab*' }], [{ name: 'a' }]), ['identity-loop'])
-    assert.deepEqual(both([{ match: 'ab*.*' }], [{ match: 'ac.*' }]), ['identity-loop'])
-    assert.deepEqual(both([{ match: 'or.*' }], [{ match: 'orders\\..*' }]), ['identity-loop'])
+    assert.match(two(follows)[0] ?? '', /a->b and b->a would both set the configs/)
+    assert.deepEqual(two({ configSync: { mode: 'off' } }), [])
+    assert.deepEqual(two({}), [])
+    assert.deepEqual(two({ configSync: { exclude: ['retention.ms'] } }), [])
+  })
+
+  /** Which of two opposite identity flows forward local batches only. */
+  const both = (there: FlowSpec['topics'], back: FlowSpec['topics']): boolean[] => {
+    const topology = resolved(
+      identity([
+        { source: 'a', target: 'b', topics: there },
+        { source: 'b', target: 'a', topics: back },
+      ]),
+    )
+    assert.deepEqual(codes(topology), [])
+    return topology.flows.map((flow) => forwardsOnlyLocal(topology, flow))
+  }
+
+  test('both directions with different topics are no loop', () => {
+    const none = [false, false]
+    const loop = [true, true]
+    assert.deepEqual(both([{ name: 'x' }], [{ name: 'y' }]), none)
+    assert.deepEqual(both([{ prefix: 'eu.' }], [{ prefix: 'us.' }]), none)
+    assert.deepEqual(both([{ match: 'x|y' }], [{ match: 'z' }]), none)
+    assert.deepEqual(both([{ match: '.*', exclude: 'x' }], [{ name: 'x' }]), none)
+    assert.deepEqual(both([{ name: 'x' }], [{ name: 'x' }]), loop)
+    assert.deepEqual(both([{ match: 'x|y' }], [{ match: 'y|z' }]), loop)
+    assert.deepEqual(both([{ match: 'ab*' }], [{ name: 'a' }]), loop)
+    assert.deepEqual(both([{ match: 'ab*.*' }], [{ match: 'ac.*' }]), loop)
+    assert.deepEqual(both([{ match: 'or.*' }], [{ match: 'orders\\..*' }]), loop)
   })
 
   test('different partitions of one topic are no loop', () => {
     const part = (from: number, to: number) => [{ name: 'x', partitionRange: { from, to } }]
-    const flows = (back: FlowSpec['topics']) =>
-      identity([
-        { source: 'a', target: 'b', topics: part(0, 3) },
-        { source: 'b', target: 'a', topics: back },
-      ])
-    assert.deepEqual(mentions(flows(part(4, 7))), [])
-    assert.deepEqual(mentions(flows(part(3, 7))), ['identity-loop'])
+    assert.deepEqual(both(part(0, 3), part(4, 7)), [false, false])
+    assert.deepEqual(both(part(0, 3), part(3, 7)), [true, true])
   })
 
-  test('a ring of three is a loop, a chain is none', () => {
+  test('a chain forwards copies too; a ring of three would leave out what is two regions away', () => {
     const chain = [
       { source: 'a', target: 'b' },
       { source: 'b', target: 'c' },
     ]
-    assert.deepEqual(mentions(identity(chain)), [])
-    assert.deepEqual(mentions(identity([...chain, { source: 'c', target: 'a' }])), ['identity-loop'])
+    const topology = resolved(identity(chain))
+    assert.deepEqual(codes(topology), [])
+    assert(!topology.flows.some((flow) => forwardsOnlyLocal(topology, flow)))
+    assert(!topology.flows.some((flow) => flow.configSync.mode === 'off'))
+    const ring = refusals(resolved(identity([...chain, { source: 'c', target: 'a' }])))
+    assert.deepEqual(
+      ring.map(({ code, stage }) => ({ code, stage })),
+      Array.from({ length: 3 }, () => ({ code: 'identity-gap', stage: 'run' })),
+    )
+    assert.match(ring[0]?.message ?? '', /records of c that c->a brings there would never reach b/)
+  })
+
+  test('a hub that flows both ways would keep the records of one spoke from the others', () => {
+    const spokes = ['a', 'b'].flatMap((spoke) => [
+      { source: spoke, target: 'hub' },
+      { source: 'hub', target: spoke },
+    ])
+    assert.deepEqual(mentions(identity(spokes)), ['identity-gap', 'identity-gap'])
+    const direct = [
+      { source: 'a', target: 'b' },
+      { source: 'b', target: 'a' },
+    ]
+    assert.deepEqual(mentions(identity([...spokes, ...direct])), [])
+    // What a and b exchange directly must be what they exchange with the hub.
+    const less = direct.map((flow) => ({ ...flow, topics: [{ prefix: 'x' }] }))
+    assert.deepEqual(new Set(mentions(identity([...spokes, ...less]))), new Set(['identity-gap']))
+    const exact = spokes.map((flow) => ({ ...flow, topics: [{ name: 'xy' }, { name: 'x' }] }))
+    assert.deepEqual(mentions(identity([...exact, ...less])), [])
+    const other = direct.map((flow) => ({ ...flow, topics: [{ match: 'xy' }] }))
+    assert.deepEqual(new Set(mentions(identity([...exact, ...other]))), new Set(['identity-gap']))
+  })
+
+  test('a pair that flows both ways gives a third region everything over one of its members', () => {
+    const pair = [
+      { source: 'a', target: 'b' },
+      { source: 'b', target: 'a' },
+    ]
+    const topology = resolved(identity([...pair, { source: 'a', target: 'mirror' }]))
+    assert.deepEqual(codes(topology), [])
+    assert.deepEqual(
+      topology.flows.map((flow) => forwardsOnlyLocal(topology, flow)),
+      [true, true, false],
+    )
+    // Its own records reach only the one that it writes to.
+    assert.deepEqual(mentions(identity([...pair, { source: 'x', target: 'a' }])), ['identity-gap'])
+    const toBoth = { source: 'x', target: ['a', 'b'] }
+    assert.deepEqual(mentions(identity([...pair, toBoth])), [])
+    const fromBoth = resolved(identity([...pair, { source: ['a', 'b'], target: 'mirror' }]))
+    assert.deepEqual(codes(fromBoth), [])
+    assert(fromBoth.flows.every((flow) => forwardsOnlyLocal(fromBoth, flow)))
+  })
+
+  test('copies under other names that a two-way flow would leave out are refused', () => {
+    const pair = [
+      { source: 'a', target: 'b', topics: [{ match: '.*' }] },
+      { source: 'b', target: 'a', topics: [{ prefix: 'shop.' }] },
+    ]
+    const prefixed = { source: 'x', target: 'a', naming: 'prefixed', topics: [{ name: 'orders' }] }
+    assert.deepEqual(mentions(identity([...pair, prefixed])), ['identity-gap'])
+    const narrow = pair.map((flow) => ({ ...flow, topics: [{ prefix: 'shop.' }] }))
+    assert.deepEqual(mentions(identity([...narrow, prefixed])), [])
   })
 
   test('a prefixed mesh is none: its names say where a topic was', () => {
@@ -172,12 +252,24 @@ describe('writing one topic from two sources', () => {
       })),
     )
 
-  test('identity fan-in is refused to run', () => {
-    assert.deepEqual(mentions(into('identity')), ['identity-fan-in'])
-    assert.deepEqual(mentions(into('identity', [[{ prefix: 'a.' }], [{ prefix: 'b.' }]])), [])
-    assert.deepEqual(mentions(into('identity', [[{ prefix: 'a.' }], [{ prefix: 'a.b.' }]])), [
-      'identity-fan-in',
-    ])
+  test('identity flows each bring the records of their own source', () => {
+    const local = (topics?: FlowSpec['topics'][]): boolean[] => {
+      const topology = resolved(into('identity', topics))
+      assert.deepEqual(codes(topology), [])
+      return topology.flows.map((flow) => forwardsOnlyLocal(topology, flow))
+    }
+    assert.deepEqual(local(), [true, true])
+    assert.deepEqual(local([[{ prefix: 'a.' }], [{ prefix: 'b.' }]]), [false, false])
+    assert.deepEqual(local([[{ prefix: 'a.' }], [{ prefix: 'a.b.' }]]), [true, true])
+  })
+
+  test('two ways to one region are refused where they would bring nothing or everything twice', () => {
+    const diamond = [
+      { source: 'top', target: ['a', 'b'] },
+      { source: ['a', 'b'], target: 'hub' },
+    ]
+    assert.deepEqual(mentions(identity(diamond)), ['identity-gap', 'identity-gap'])
+    assert.deepEqual(mentions(identity([...diamond, { source: 'top', target: 'hub' }])), [])
   })
 
   test('templates must tell the sources apart', () => {

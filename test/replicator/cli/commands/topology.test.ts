@@ -68,12 +68,14 @@ describe('causeway topology', () => {
   })
 
   test('check answers no to a topology that is refused to run', () => {
-    const regions = 'regions: { a: { bootstrap: a:1 }, b: { bootstrap: b:1 } }\n'
-    writeFileSync(file, `name: m\npattern: active-active\n${regions}${sound.topics}`)
+    const regions = 'regions: { a: { bootstrap: a:1 }, b: { bootstrap: b:1 }, c: { bootstrap: c:1 } }\n'
+    const ring = 'flows: [{ source: a, target: b }, { source: b, target: c }, { source: c, target: a }]\n'
+    const naming = 'replication: { naming: identity }\n'
+    writeFileSync(file, `name: m\n${regions}${ring}${naming}${sound.topics}`)
     const { code, out } = run('check', '-c', file)
     assert.equal(code, exitCode.failed)
-    assert.match(out, /refused to run:\n {2}records would echo between regions/)
-    assert.equal(JSON.parse(run('check', '-c', file, '--json').out).refusals[0].code, 'identity-loop')
+    assert.match(out, /refused to run:\n {2}a->b forwards only what a's own clients write/)
+    assert.equal(JSON.parse(run('check', '-c', file, '--json').out).refusals[0].code, 'identity-gap')
   })
 
   test('schema prints the JSON Schema', () => {

@@ -1,0 +1,46 @@
+/** A leader epoch, and where what was read of it ended. The log of a sound source reaches at least that far in it. */
+export interface EpochMark {
+  readonly leaderEpoch: number
+  readonly next: bigint
+}
+
+/** Boundaries that nobody verifies are forgotten beyond this many, the oldest first. */
+const BOUNDARIES_MAX = 64
+
+/**
+ * What a partition has read of which leader's epoch. Between two fetches the source's log can be cut and grow again
+ * (an unclean leader election), so a fetch that begins in another epoch than the one before ended in leaves a
+ * boundary, to be verified against the source (KIP-320). Within one answer a log is one log.
+ */
+export class EpochTrail {
+  #latest: EpochMark | undefined
+  #boundaries: EpochMark[] = []
+
+  /** Where reading stands; `undefined` before the first batch, and where batches have no epoch. */
+  get latest(): EpochMark | undefined {
+    return this.#latest
+  }
+
+  /** Ends of earlier epochs that were not verified yet. */
+  get boundaries(): readonly EpochMark[] {
+    return this.#boundaries
+  }
+
+  /**
+   * A fetch answer was read: its first batch of epoch `first`, its last of epoch `last`, up to below `next`.
+   * Epochs below 0 (batches of brokers before 0.11) say nothing.
+   */
+  read(first: number, last: number, next: bigint): void {
+    const known = this.#latest
+    if (known !== undefined && first >= 0 && first !== known.leaderEpoch) {
+      this.#boundaries.push(known)
+      if (this.#boundaries.length > BOUNDARIES_MAX) this.#boundaries.shift()
+    }
+    if (last >= 0) this.#latest = { leaderEpoch: last, next }
+  }
+
+  /** The source still holds everything below this mark. */
+  verified(mark: EpochMark): void {
+    this.#boundaries = this.#boundaries.filter((boundary) => boundary !== mark)
+  }
+}

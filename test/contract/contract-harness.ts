@@ -12,6 +12,7 @@ import type {
   TopicMetadata,
   TopicPartition,
 } from '../../replicator/kafka/cluster.ts'
+import { isRetriable } from '../../replicator/kafka/errors.ts'
 import { baseOffset, batchBytes } from '../../replicator/records/batch-header.ts'
 import { lengthPrefixBytes } from '../../replicator/records/batch-layout.ts'
 import { type BatchFields, buildBatch, recordsOf } from '../simulation/record-batches.ts'
@@ -92,6 +93,22 @@ export async function eventually<T>(
     if (clock.monotonicMs() > deadlineMs) throw new Error(`still not so after 20 s: ${ask}`)
     await clock.sleep(20)
   }
+}
+
+/** Asks again while a request is refused for a reason that passes: not every implementation waits it out by itself. */
+export async function patiently<T>(
+  harness: Pick<ContractHarness, 'clock'>,
+  ask: () => Promise<T>,
+): Promise<T> {
+  const answer = await eventually(harness, async () => {
+    try {
+      return { value: await ask() }
+    } catch (error) {
+      if (isRetriable(error)) return undefined
+      throw error
+    }
+  })
+  return answer.value
 }
 
 /** Opens a channel to the partition's leader, for as long as `work` runs. */

@@ -19,6 +19,7 @@ import {
   makeTopic,
   partitionOf,
   patient,
+  patiently,
   produceAll,
   produceOne,
   wholeBatches,
@@ -236,7 +237,7 @@ export function produceContract(check: Check): void {
       const at = { topic: topic.name, partition: 0 }
       const transaction = await harness.openTransaction()
       await transaction.append(at, 1)
-      const next = await harness.cluster.initProducerId(transaction.transactionalId)
+      const next = await patiently(harness, () => harness.cluster.initProducerId(transaction.transactionalId))
       await withChannel(harness, topic, async (channel) => {
         const { records, aborted } = await eventually(harness, async () => {
           const fetched = await fetchOne(channel, partitionOf(topic, 0n), { isolation: 'read_committed' })

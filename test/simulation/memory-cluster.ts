@@ -6,17 +6,24 @@ import type {
   GroupMember,
   JoinedGroup,
   JoinGroupRequest,
+  LeaderEpochAnswer,
+  LeaderEpochQuery,
   NewTopic,
   OffsetAnswer,
   OffsetQuery,
   Outcome,
+  PartitionOutcome,
   ProducerIdentity,
+  ProducersAnswer,
   Result,
   SyncGroupRequest,
   TopicConfigChange,
   TopicConfigEntry,
   TopicLookup,
   TopicMetadata,
+  TopicPartition,
+  Transaction,
+  TransactionEnd,
 } from '../../replicator/kafka/cluster.ts'
 import {
   type ErrorPlace,
@@ -25,7 +32,7 @@ import {
   transportError,
 } from '../../replicator/kafka/errors.ts'
 import type { RegionAlias } from '../../replicator/topology/model.ts'
-import { type Answer, errorCode, refused } from './broker-answer.ts'
+import { type Answer, answered, errorCode, refused } from './broker-answer.ts'
 import { LeaseLedger } from './counted-lease.ts'
 import { type DecideFault, type Fault, noFaults, type RequestKind } from './faults.ts'
 import { MemoryChannel } from './memory-channel.ts'
@@ -137,47 +144,73 @@ export class MemoryCluster implements Cluster {
   }
 
   listOffsets(queries: readonly OffsetQuery[], signal?: AbortSignal): Promise<readonly OffsetAnswer[]> {
-    const look = (query: OffsetQuery): OffsetAnswer => {
-      const { topic, partition } = query
-      return {
-        topic,
-        partition,
-        result: this.#result(this.#brokers.listOffset(query), { topic, partition }),
-      }
-    }
-    return this.#ask('list-offsets', () => queries.map(look), signal)
+    return this.#askEach('list-offsets', queries, (query) => this.#brokers.listOffset(query), signal)
   }
 
-  initProducerId(transactionalId: string | undefined, signal?: AbortSignal): Promise<ProducerIdentity> {
-    return this.#ask(
-      'init-producer-id',
-      () => this.#brokers.transactions.initProducerId(transactionalId),
-      signal,
-    )
+  initProducerId(
+    transactionalId: string | undefined,
+    signal?: AbortSignal,
+    current?: ProducerIdentity,
+  ): Promise<ProducerIdentity> {
+    const act = () => this.#brokers.transactions.initProducerId(transactionalId, current)
+    return this.#askWhole('init-producer-id', act, signal)
   }
 
-  async offsetsForLeaderEpochs(): Promise<never> {
-    throw new Error('not implemented yet')
+  offsetsForLeaderEpochs(
+    queries: readonly LeaderEpochQuery[],
+    signal?: AbortSignal,
+  ): Promise<readonly LeaderEpochAnswer[]> {
+    const look = (query: LeaderEpochQuery) => this.#brokers.endOfEpoch(query)
+    return this.#askEach('offsets-for-leader-epochs', queries, look, signal)
   }
 
-  async describeBrokerConfigs(): Promise<never> {
-    throw new Error('not implemented yet')
+  describeBrokerConfigs(
+    names: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<string, string>> {
+    const look = () => new Map([...this.#brokers.brokerConfigs].filter(([name]) => names.includes(name)))
+    return this.#ask('describe-broker-configs', look, signal)
   }
 
-  async addPartitionsToTransaction(): Promise<never> {
-    throw new Error('not implemented yet')
+  async addPartitionsToTransaction(
+    { transactionalId, identity }: Transaction,
+    partitions: readonly TopicPartition[],
+    signal?: AbortSignal,
+  ): Promise<readonly PartitionOutcome[]> {
+    const act = () => this.#brokers.transactions.addPartitions(transactionalId, identity, partitions)
+    const codes = await this.#askWhole('add-partitions-to-txn', act, signal)
+    return partitions.map(({ topic, partition }, index) => {
+      const code = codes[index] ?? 0
+      const answer = code === 0 ? answered(undefined) : refused(code)
+      return { topic, partition, result: this.#result(answer, { topic, partition }) }
+    })
   }
 
-  async endTransaction(): Promise<never> {
-    throw new Error('not implemented yet')
+  endTransaction(
+    { transactionalId, identity }: Transaction,
+    end: TransactionEnd,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const act = () => this.#brokers.transactions.endTransaction(transactionalId, identity, end)
+    return this.#askWhole('end-txn', act, signal)
   }
 
-  async writeTransactionMarkers(): Promise<never> {
-    throw new Error('not implemented yet')
+  writeTransactionMarkers(
+    identity: ProducerIdentity,
+    end: TransactionEnd,
+    partitions: readonly TopicPartition[],
+    signal?: AbortSignal,
+  ): Promise<readonly PartitionOutcome[]> {
+    const write = (at: TopicPartition) => this.#brokers.fence(at, identity, end)
+    return this.#askEach('write-txn-markers', partitions, write, signal)
   }
 
-  async describeProducers(): Promise<never> {
-    throw new Error('not implemented yet')
+  describeProducers(
+    partitions: readonly TopicPartition[],
+    signal?: AbortSignal,
+  ): Promise<readonly ProducersAnswer[]> {
+    const look = (at: TopicPartition) => this.#brokers.describeProducers(at)
+    return this.#askEach('describe-producers', partitions, look, signal)
   }
 
   joinGroup(request: JoinGroupRequest, signal?: AbortSignal): Promise<JoinedGroup> {
@@ -260,6 +293,27 @@ export class MemoryCluster implements Cluster {
     }
   }
 
+  /** A request that is answered about each partition by itself. */
+  #askEach<Item extends TopicPartition, T>(
+    kind: RequestKind,
+    items: readonly Item[],
+    act: (item: Item) => Answer<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<(TopicPartition & { readonly result: Result<T> })[]> {
+    const answer = (item: Item) => {
+      const { topic, partition } = item
+      return { topic, partition, result: this.#result(act(item), { topic, partition }) }
+    }
+    return this.#ask(kind, () => items.map(answer), signal)
+  }
+
+  /** A request whose refusal is the whole answer. */
+  async #askWhole<T>(kind: RequestKind, act: () => Answer<T>, signal: AbortSignal | undefined): Promise<T> {
+    const answer = await this.#ask(kind, act, signal)
+    if (!answer.ok) throw protocolError(answer.code, this.#place({ during: kind }), answer.detail)
+    return answer.value
+  }
+
   #ask<T>(kind: RequestKind, act: () => T, signal: AbortSignal | undefined): Promise<T> {
     const asked = this.#answer(kind, act, signal)
     this.#asking.add(asked)
@@ -273,7 +327,9 @@ export class MemoryCluster implements Cluster {
     if (this.#closing) throw transportError('closed', 'The client was closed', this.#place({}))
     const fault = this.#decide(kind, undefined)
     const until = signal === undefined ? this.#cut.signal : AbortSignal.any([signal, this.#cut.signal])
-    await this.#wait(fault.requestDelayMs ?? 0, until)
+    const delayMs = fault.requestDelayMs ?? 0
+    if (fault.arrivesAnyway && delayMs > 0) return this.#arrive(act, delayMs, until)
+    await this.#wait(delayMs, until)
     if (this.#brokers.brokers.length === 0 || fault.breakChannel === 'before') throw this.#unreachable()
     if (fault.lose === 'request') throw await this.#timedOut(until)
     let answer = act()
@@ -282,6 +338,24 @@ export class MemoryCluster implements Cluster {
     if (fault.lose === 'answer') throw await this.#timedOut(until)
     await this.#wait(fault.answerDelayMs ?? 0, until)
     return answer
+  }
+
+  /** A request that is on its way already: the brokers act on it although its client may be gone by then. */
+  async #arrive<T>(act: () => T, delayMs: number, until: AbortSignal): Promise<T> {
+    const arrived = Promise.withResolvers<T>()
+    this.#brokers.clock.after(delayMs, () => {
+      if (this.#brokers.brokers.length === 0) return arrived.reject(this.#unreachable())
+      arrived.resolve(act())
+    })
+    const gone = Promise.withResolvers<never>()
+    const onAbort = () => gone.reject(until.reason)
+    until.addEventListener('abort', onAbort, { once: true })
+    try {
+      return await Promise.race([arrived.promise, gone.promise])
+    } finally {
+      until.removeEventListener('abort', onAbort)
+      arrived.promise.catch(() => {})
+    }
   }
 
   async #wait(ms: number, until: AbortSignal): Promise<void> {

@@ -12,8 +12,10 @@ import {
   recordCount,
 } from '../../replicator/records/batch-header.ts'
 import { type AppendLimits, checkBatch, type Refusal, stampBatch } from './batch-checks.ts'
+import { type EpochEnd, LeaderEpochHistory } from './leader-epoch-history.ts'
+import { coordinatorEpochIn, markerBatch } from './marker-batch.ts'
 import { type ProducedBatch, ProducerState } from './producer-state.ts'
-import { buildBatch, readRecords } from './record-batches.ts'
+import { readRecords } from './record-batches.ts'
 
 /** A batch as the log keeps it. */
 export interface StoredBatch {
@@ -52,7 +54,7 @@ export const defaultProducerExpiry: ProducerExpiry = {
  * Invariants: batches are ordered and do not overlap; logStart <= lastStable <= highWatermark <= logEnd.
  */
 export class PartitionLog {
-  readonly producers = new ProducerState()
+  #producers = new ProducerState()
   #batches: StoredBatch[] = []
   #logStart = 0n
   #logEnd = 0n
@@ -61,10 +63,15 @@ export class PartitionLog {
   #expiryCheckedMs: number
   readonly #expiry: ProducerExpiry
   #changed = Promise.withResolvers<void>()
+  readonly #epochs = new LeaderEpochHistory()
 
   constructor(nowMs: number, expiry: ProducerExpiry = defaultProducerExpiry) {
     this.#expiry = expiry
     this.#expiryCheckedMs = nowMs
+  }
+
+  get producers(): ProducerState {
+    return this.#producers
   }
 
   get batches(): readonly StoredBatch[] {
@@ -102,6 +109,16 @@ export class PartitionLog {
     changed.resolve()
   }
 
+  /** A leader takes over, with the log as it is. */
+  beginEpoch(leaderEpoch: number): void {
+    this.#epochs.begin(leaderEpoch, this.#logEnd)
+  }
+
+  /** As OffsetForLeaderEpoch answers. */
+  endOfEpoch(leaderEpoch: number): EpochEnd | undefined {
+    return this.#epochs.endOf(leaderEpoch, this.#logEnd)
+  }
+
   /** Appends one batch of a client, or says why a broker would not. */
   append(batch: Buffer, limits: AppendLimits, leaderEpoch: number, nowMs: number): AppendAnswer {
     const refusal = checkBatch(batch, limits, nowMs)
@@ -129,14 +146,15 @@ export class PartitionLog {
     leaderEpoch: number,
     nowMs: number,
   ): AppendAnswer {
-    const verdict = this.producers.judgeMarker(producer.producerId, producer.epoch)
+    this.expireProducers(nowMs)
+    const verdict = this.producers.judgeMarker(producer.producerId, producer.epoch, coordinatorEpoch)
     if (verdict.kind === 'refuse') return { ok: false, code: verdict.code, detail: verdict.detail }
     const offset = this.#logEnd
-    const from = this.producers.marked(producer.producerId, producer.epoch, nowMs)
+    const from = this.producers.marked(producer.producerId, producer.epoch, coordinatorEpoch, nowMs)
     if (end === 'abort' && from !== undefined) {
       this.#aborted.push({ producerId: producer.producerId, firstOffset: from, lastOffset: offset })
     }
-    this.#push(markerBatch(producer, end, coordinatorEpoch, offset, leaderEpoch, nowMs))
+    this.#push(markerBatch({ ...producer, end, coordinatorEpoch, offset, leaderEpoch, timestampMs: nowMs }))
     return { ok: true, baseOffset: offset, logAppendTimeMs: undefined }
   }
 
@@ -193,6 +211,7 @@ export class PartitionLog {
     if (to <= this.#logStart) return
     this.#logStart = to
     this.#batches = this.#batches.filter((batch) => batch.lastOffset >= to)
+    this.#epochs.truncateStart(to)
     this.wake()
   }
 
@@ -209,6 +228,8 @@ export class PartitionLog {
     const last = this.#batches.at(-1)
     this.#logEnd = last === undefined ? this.#logStart : last.lastOffset + 1n
     this.#aborted = this.#aborted.filter((ended) => ended.lastOffset < this.#logEnd)
+    this.#epochs.truncateEnd(this.#logEnd)
+    this.#producers = producersIn(this.#batches)
     if (this.#held !== undefined && this.#held > this.#logEnd) this.#held = this.#logEnd
     this.wake()
   }
@@ -230,6 +251,24 @@ export class PartitionLog {
   }
 }
 
+/** What a broker knows of producers after it has read the log again. */
+function producersIn(batches: readonly StoredBatch[]): ProducerState {
+  const producers = new ProducerState()
+  for (const { bytes, baseOffset } of batches) {
+    const produced = producedOf(bytes)
+    if (produced !== undefined) producers.appended(produced, baseOffset)
+    if (!isControl(bytes, 0)) continue
+    const coordinatorEpoch = coordinatorEpochIn(bytes)
+    producers.marked(
+      producerId(bytes, 0),
+      producerEpoch(bytes, 0),
+      coordinatorEpoch,
+      maxTimestampMs(bytes, 0),
+    )
+  }
+  return producers
+}
+
 function producedOf(batch: Buffer): ProducedBatch | undefined {
   const id = producerId(batch, 0)
   if (id < 0n || isControl(batch, 0)) return undefined
@@ -241,29 +280,6 @@ function producedOf(batch: Buffer): ProducedBatch | undefined {
     transactional: isTransactional(batch, 0),
     maxTimestampMs: maxTimestampMs(batch, 0),
   }
-}
-
-/** Bytes of a marker as brokers write them (protocol guide, "Control Batches", `EndTxnMarker`). */
-function markerBatch(
-  producer: { readonly producerId: bigint; readonly epoch: number },
-  end: 'commit' | 'abort',
-  coordinatorEpoch: number,
-  offset: bigint,
-  leaderEpoch: number,
-  nowMs: number,
-): Buffer {
-  const key = Buffer.from([0, 0, 0, end === 'commit' ? 1 : 0])
-  const value = Buffer.alloc(6)
-  value.writeInt32BE(coordinatorEpoch, 2)
-  return buildBatch([{ offsetDelta: 0, timestampMs: nowMs, key, value, headers: [] }], {
-    baseOffset: offset,
-    leaderEpoch,
-    transactional: true,
-    control: true,
-    producerId: producer.producerId,
-    producerEpoch: producer.epoch,
-    baseSequence: -1,
-  })
 }
 
 /** What a stored batch is, for tests that look into a log. */

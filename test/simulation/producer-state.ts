@@ -1,3 +1,5 @@
+import type { RememberedProducer } from '../../replicator/kafka/cluster.ts'
+
 /** What one partition remembers about its producers, as a Kafka broker does (`ProducerStateManager`). */
 
 /** Batches per producer that a broker remembers for recognising a repeat. */
@@ -16,6 +18,8 @@ interface ProducerEntry {
   /** The largest timestamp of the last batch: forgetting counts from it, not from when the batch came. */
   lastTimestampMs: number
   transactionFrom: bigint | undefined
+  /** Of the coordinator that wrote the last marker, -1 when there was none. */
+  coordinatorEpoch: number
 }
 
 export interface ProducedBatch {
@@ -41,6 +45,7 @@ export type SequenceVerdict =
 const OUT_OF_ORDER_SEQUENCE_NUMBER = 45
 const INVALID_PRODUCER_EPOCH = 47
 const INVALID_TXN_STATE = 48
+const TRANSACTION_COORDINATOR_FENCED = 52
 
 /** The producers of one partition. */
 export class ProducerState {
@@ -99,14 +104,26 @@ export class ProducerState {
   }
 
   /** Whether a coordinator may still write a marker with this epoch. */
-  judgeMarker(producerId: bigint, epoch: number): SequenceVerdict {
-    const known = this.#entries.get(producerId)?.epoch ?? -1
-    if (epoch >= known) return { kind: 'append' }
-    return refuse(INVALID_PRODUCER_EPOCH, `marker epoch ${epoch} is older than ${known}`)
+  judgeMarker(producerId: bigint, epoch: number, coordinatorEpoch: number): SequenceVerdict {
+    const known = this.#entries.get(producerId)
+    if (known === undefined) return { kind: 'append' }
+    if (epoch < known.epoch) {
+      return refuse(INVALID_PRODUCER_EPOCH, `marker epoch ${epoch} is older than ${known.epoch}`)
+    }
+    if (coordinatorEpoch >= known.coordinatorEpoch) return { kind: 'append' }
+    return refuse(
+      TRANSACTION_COORDINATOR_FENCED,
+      `coordinator epoch ${coordinatorEpoch} is older than ${known.coordinatorEpoch}`,
+    )
   }
 
   /** Notes a marker; returns where the transaction that it ends began, if one was open. */
-  marked(producerId: bigint, epoch: number, timestampMs: number): bigint | undefined {
+  marked(
+    producerId: bigint,
+    epoch: number,
+    coordinatorEpoch: number,
+    timestampMs: number,
+  ): bigint | undefined {
     const entry = this.#entry(producerId, epoch)
     const from = entry.transactionFrom
     if (entry.epoch !== epoch) {
@@ -114,6 +131,7 @@ export class ProducerState {
       entry.batches = []
     }
     entry.transactionFrom = undefined
+    entry.coordinatorEpoch = coordinatorEpoch
     entry.lastTimestampMs = timestampMs
     return from
   }
@@ -142,10 +160,32 @@ export class ProducerState {
     return this.#entries.has(producerId)
   }
 
+  /** Of the last marker for this producer, -1 when none is known. */
+  coordinatorEpochOf(producerId: bigint): number {
+    return this.#entries.get(producerId)?.coordinatorEpoch ?? -1
+  }
+
+  /** As DescribeProducers tells it. */
+  remembered(): readonly RememberedProducer[] {
+    return [...this.#entries].map(([producerId, entry]) => ({
+      producerId,
+      producerEpoch: entry.epoch,
+      lastSequence: entry.batches.at(-1)?.lastSequence,
+      lastTimestampMs: entry.lastTimestampMs,
+      transactionStart: entry.transactionFrom,
+    }))
+  }
+
   #entry(producerId: bigint, epoch: number): ProducerEntry {
     let entry = this.#entries.get(producerId)
     if (entry === undefined) {
-      entry = { epoch, batches: [], lastTimestampMs: -1, transactionFrom: undefined }
+      entry = {
+        epoch,
+        batches: [],
+        lastTimestampMs: -1,
+        transactionFrom: undefined,
+        coordinatorEpoch: -1,
+      }
       this.#entries.set(producerId, entry)
     }
     return entry

@@ -1,20 +1,29 @@
 import {
   type BrokerId,
   brokerId,
+  type LeaderEpochQuery,
   type OffsetQuery,
   type ProduceBatch,
   type ProducerIdentity,
+  type RememberedProducer,
   type TopicPartition,
+  type TransactionEnd,
 } from '../../replicator/kafka/cluster.ts'
 import { checkRequestBytes, needsTransaction } from './batch-checks.ts'
 import { type Answer, answered, errorCode, refused } from './broker-answer.ts'
+import { brokerConfigs } from './broker-configs.ts'
 import { compact } from './compaction.ts'
 import { GroupCoordinator } from './group-coordinator.ts'
+import type { EpochEnd } from './leader-epoch-history.ts'
 import { defaultProducerExpiry, type PartitionLog, type ProducerExpiry } from './partition-log.ts'
 import { SeededRandom } from './seeded-random.ts'
 import type { SimulatedClock } from './simulated-clock.ts'
 import { type SimulatedPartition, type SimulatedTopic, SimulatedTopics } from './simulated-topics.ts'
-import { TransactionCoordinator, type TransactionEnd } from './transaction-coordinator.ts'
+import {
+  defaultTransactionalIdExpiry,
+  type TransactionalIdExpiry,
+  TransactionCoordinator,
+} from './transaction-coordinator.ts'
 
 export interface SimulatedBrokersOptions {
   readonly clock: SimulatedClock
@@ -25,6 +34,11 @@ export interface SimulatedBrokersOptions {
   /** Broker-wide values of topic configs. */
   readonly configs?: ReadonlyMap<string, string>
   readonly producerExpiry?: ProducerExpiry
+  readonly transactionalIdExpiry?: TransactionalIdExpiry
+  /** Longest way of a coordinator's markers to a partition's leader, in milliseconds. Default 30. */
+  readonly markerDelayMaxMs?: number
+  /** Replaces what brokers tell of their own configs. */
+  readonly brokerConfigs?: ReadonlyMap<string, string>
   /** `group.initial.rebalance.delay.ms`. Default 0. */
   readonly initialRebalanceDelayMs?: number
 }
@@ -51,6 +65,7 @@ export class SimulatedBrokers {
   readonly groups: GroupCoordinator
   readonly clusterId: string
   readonly configs: ReadonlyMap<string, string>
+  readonly brokerConfigs: ReadonlyMap<string, string>
   readonly #up = new Set<BrokerId>()
   readonly #stopListeners = new Set<(broker: BrokerId) => void>()
 
@@ -67,11 +82,26 @@ export class SimulatedBrokers {
       producerExpiry: options.producerExpiry ?? defaultProducerExpiry,
       nowMs: () => clock.wallMs(),
       isUp: (broker) => this.#up.has(broker),
+      onLeaderChange: () => this.transactions.leadersChanged(),
     })
-    this.transactions = new TransactionCoordinator({
-      writeMarker: (at, producer, end, coordinatorEpoch) =>
-        this.writeMarker(at, producer, end, coordinatorEpoch),
-    })
+    const transactionalIdExpiry = options.transactionalIdExpiry ?? defaultTransactionalIdExpiry
+    this.brokerConfigs =
+      options.brokerConfigs ??
+      brokerConfigs(transactionalIdExpiry, options.producerExpiry ?? defaultProducerExpiry)
+    // A generator of its own, so that topic ids do not depend on transactions.
+    const random = new SeededRandom(seed).fork()
+    const delayMaxMs = options.markerDelayMaxMs ?? 30
+    this.transactions = new TransactionCoordinator(
+      {
+        writeMarker: (at, producer, end, coordinatorEpoch) =>
+          this.writeMarker(at, producer, end, coordinatorEpoch),
+        leaderOf: (at) => (this.#find(at) === undefined ? 'unknown' : this.#find(at)?.leader),
+        after: (ms, fire) => clock.after(ms, fire),
+        markerDelayMs: () => random.between(0, delayMaxMs),
+        wallMs: () => clock.wallMs(),
+      },
+      transactionalIdExpiry,
+    )
     this.groups = new GroupCoordinator({
       after: (ms, fire) => clock.after(ms, fire),
       isUp: () => this.#up.size > 0,
@@ -119,12 +149,7 @@ export class SimulatedBrokers {
     if (malformed !== undefined) return refused(malformed.code, malformed.detail)
     if (topic.internal) return refused(errorCode.INVALID_TOPIC_EXCEPTION)
     if (partition.leader !== broker) return refused(errorCode.NOT_LEADER_OR_FOLLOWER)
-    const inSync = partition.replicas.filter((replica) => this.#up.has(replica)).length
-    const needed = Math.min(
-      Number(this.topics.configOf(topic, 'min.insync.replicas')),
-      partition.replicas.length,
-    )
-    if (inSync < needed) return refused(errorCode.NOT_ENOUGH_REPLICAS)
+    if (!this.#hasEnoughReplicas(topic, partition)) return refused(errorCode.NOT_ENOUGH_REPLICAS)
     const answer = partition.log.append(
       batch.batch,
       this.topics.limitsOf(topic),
@@ -135,6 +160,11 @@ export class SimulatedBrokers {
     return answered({ baseOffset: answer.baseOffset, logAppendTimeMs: answer.logAppendTimeMs })
   }
 
+  #hasEnoughReplicas(topic: SimulatedTopic, { replicas }: SimulatedPartition): boolean {
+    const inSync = replicas.filter((replica) => this.#up.has(replica)).length
+    return inSync >= Math.min(Number(this.topics.configOf(topic, 'min.insync.replicas')), replicas.length)
+  }
+
   /** WriteTxnMarkers, for one partition. Returns an error code, 0 when the marker was written. */
   writeMarker(
     at: TopicPartition,
@@ -142,8 +172,11 @@ export class SimulatedBrokers {
     end: TransactionEnd,
     coordinatorEpoch: number,
   ): number {
-    const partition = this.#find(at)
-    if (partition === undefined) return errorCode.UNKNOWN_TOPIC_OR_PARTITION
+    const topic = this.topics.byName(at.topic)
+    const partition = topic?.partitions[at.partition]
+    if (topic === undefined || partition === undefined) return errorCode.UNKNOWN_TOPIC_OR_PARTITION
+    if (partition.leader === undefined) return errorCode.LEADER_NOT_AVAILABLE
+    if (!this.#hasEnoughReplicas(topic, partition)) return errorCode.NOT_ENOUGH_REPLICAS
     const answer = partition.log.appendMarker(
       { producerId: producer.producerId, epoch: producer.producerEpoch },
       end,
@@ -154,11 +187,29 @@ export class SimulatedBrokers {
     return answer.ok ? 0 : answer.code
   }
 
+  /** WriteTxnMarkers by a client that has learnt the coordinator epoch it needs. */
+  fence(at: TopicPartition, producer: ProducerIdentity, end: TransactionEnd): Answer<void> {
+    const epoch = this.#find(at)?.log.producers.coordinatorEpochOf(producer.producerId) ?? -1
+    const code = this.writeMarker(at, producer, end, epoch)
+    return code === 0 ? answered(undefined) : refused(code)
+  }
+
+  describeProducers(at: TopicPartition): Answer<readonly RememberedProducer[]> {
+    const led = this.#led(at)
+    if (!led.ok) return led
+    led.value.log.expireProducers(this.clock.wallMs())
+    return answered(led.value.log.producers.remembered())
+  }
+
+  endOfEpoch(query: LeaderEpochQuery): Answer<EpochEnd | undefined> {
+    const led = this.#led(query)
+    return led.ok ? answered(led.value.log.endOfEpoch(query.leaderEpoch)) : led
+  }
+
   listOffset(query: OffsetQuery): Answer<FoundOffset> {
-    const partition = this.#find(query)
-    if (partition === undefined) return refused(errorCode.UNKNOWN_TOPIC_OR_PARTITION)
-    if (partition.leader === undefined) return refused(errorCode.LEADER_NOT_AVAILABLE)
-    const { log, leaderEpoch } = partition
+    const led = this.#led(query)
+    if (!led.ok) return led
+    const { log, leaderEpoch } = led.value
     if (query.at === 'earliest') return answered({ offset: log.logStart, leaderEpoch })
     if (query.at === 'latest') return answered({ offset: log.highWatermark, leaderEpoch })
     if (query.at === 'last-stable') return answered({ offset: log.lastStable, leaderEpoch })
@@ -190,6 +241,7 @@ export class SimulatedBrokers {
   startBroker(broker: BrokerId): void {
     this.#up.add(broker)
     this.topics.electLeaders()
+    this.transactions.leadersChanged()
   }
 
   /** @throws Error when the broker holds no replica of the partition */
@@ -206,6 +258,7 @@ export class SimulatedBrokers {
 
   deleteTopic(name: string): void {
     this.topics.delete(name)
+    this.transactions.leadersChanged()
   }
 
   deleteRecords(at: TopicPartition, before: bigint): void {
@@ -232,6 +285,12 @@ export class SimulatedBrokers {
     const topic = this.topics.byName(at.topic)
     if (topic === undefined) throw new Error(`no topic ${at.topic}`)
     return topic
+  }
+
+  #led(at: TopicPartition): Answer<SimulatedPartition> {
+    const partition = this.#find(at)
+    if (partition === undefined) return refused(errorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    return partition.leader === undefined ? refused(errorCode.LEADER_NOT_AVAILABLE) : answered(partition)
   }
 
   #find(at: TopicPartition): SimulatedPartition | undefined {

@@ -34,6 +34,8 @@ export interface TopicsOptions {
   /** Wall time. */
   readonly nowMs: () => number
   readonly isUp: (broker: BrokerId) => boolean
+  /** A partition got another leader, or lost its leader. */
+  readonly onLeaderChange: () => void
 }
 
 /** Topics, their partitions' leaders and their configs: what a cluster's controller decides about. */
@@ -129,7 +131,9 @@ export class SimulatedTopics {
   lead(partition: SimulatedPartition, leader: BrokerId | undefined): void {
     partition.leader = leader
     partition.leaderEpoch += 1
+    if (leader !== undefined) partition.log.beginEpoch(partition.leaderEpoch)
     partition.log.wake()
+    this.#options.onLeaderChange()
   }
 
   limitsOf(topic: SimulatedTopic): AppendLimits {
@@ -153,8 +157,10 @@ export class SimulatedTopics {
     const { brokerCount, nowMs, producerExpiry, isUp } = this.#options
     for (let index = topic.partitions.length; index < total; index++) {
       const replicas = Array.from({ length: factor }, (_, r) => brokerId(((index + r) % brokerCount) + 1))
+      const log = new PartitionLog(nowMs(), producerExpiry)
+      log.beginEpoch(0)
       topic.partitions.push({
-        log: new PartitionLog(nowMs(), producerExpiry),
+        log,
         replicas,
         leader: replicas.find(isUp),
         leaderEpoch: 0,

@@ -1,7 +1,6 @@
-import type { ProducerIdentity, TopicPartition } from '../../replicator/kafka/cluster.ts'
+import type { ProducerIdentity, TopicPartition, TransactionEnd } from '../../replicator/kafka/cluster.ts'
 import { buildBatch, type TestRecord } from './record-batches.ts'
 import type { SimulatedBrokers } from './simulated-brokers.ts'
-import type { TransactionEnd } from './transaction-coordinator.ts'
 
 /** A producer of the tests' own that writes in transactions to simulated brokers. */
 export class TransactionalWriter {
@@ -14,7 +13,7 @@ export class TransactionalWriter {
   constructor(brokers: SimulatedBrokers, transactionalId: string) {
     this.#brokers = brokers
     this.#transactionalId = transactionalId
-    this.identity = brokers.transactions.initProducerId(transactionalId)
+    this.identity = takeOver(brokers, transactionalId)
   }
 
   /** Appends one batch, beginning a transaction if none is open. @throws Error when a broker refuses */
@@ -35,9 +34,20 @@ export class TransactionalWriter {
     return answer.value.baseOffset
   }
 
-  /** @throws Error when the coordinator refuses */
+  /** Its markers are written at once, where there are leaders. @throws Error when the coordinator refuses */
   end(end: TransactionEnd): void {
     const ended = this.#brokers.transactions.endTransaction(this.#transactionalId, this.identity, end)
     if (!ended.ok) throw new Error(`EndTxn: error ${ended.code}`)
+    this.#brokers.transactions.settle(this.#transactionalId)
   }
+}
+
+/** As a real producer does by waiting: a predecessor's transaction is ended first. */
+function takeOver(brokers: SimulatedBrokers, transactionalId: string): ProducerIdentity {
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const answer = brokers.transactions.initProducerId(transactionalId, undefined, Number.POSITIVE_INFINITY)
+    if (answer.ok) return answer.value
+    brokers.transactions.settle(transactionalId)
+  }
+  throw new Error(`InitProducerId: the last transaction of ${transactionalId} cannot be ended`)
 }

@@ -15,29 +15,45 @@ export function groupProtocolName(shards: number): string {
 export interface GroupMetadata {
   /** The shards that it may be writing now. */
   readonly owned: readonly number[]
+  /** The generation that it comes from. Saying a new one makes a coordinator rebalance where nothing else is new. */
+  readonly generation: number | undefined
+}
+
+/** What a member is told. */
+export interface GroupShare {
+  readonly shards: readonly number[]
+  /** It had these and has to give them back, then to join again: until then nobody gets them. */
+  readonly revoked: readonly number[]
 }
 
 const shard = z.number().int().min(0)
-const metadataSchema = z.object({ v: z.literal(1), owned: z.array(shard) })
-const shareSchema = z.object({ v: z.literal(1), shards: z.array(shard) })
+const metadataSchema = z.object({
+  v: z.literal(1),
+  owned: z.array(shard),
+  generation: z.number().int().optional(),
+})
+const shareSchema = z.object({ v: z.literal(1), shards: z.array(shard), revoked: z.array(shard) })
 
-export function encodeMetadata({ owned }: GroupMetadata): Buffer {
-  return Buffer.from(JSON.stringify({ v: 1, owned: owned.toSorted((a, b) => a - b) }))
+export function encodeMetadata({ owned, generation }: GroupMetadata): Buffer {
+  return Buffer.from(JSON.stringify({ v: 1, owned, generation }))
 }
 
 /** @throws Error when the bytes are not of this version */
 export function decodeMetadata(bytes: Buffer): GroupMetadata {
-  return { owned: metadataSchema.parse(JSON.parse(bytes.toString())).owned }
+  const { owned, generation } = metadataSchema.parse(JSON.parse(bytes.toString()))
+  return { owned, generation }
 }
 
-export function encodeShare(shards: readonly number[]): Buffer {
-  return Buffer.from(JSON.stringify({ v: 1, shards }))
+export function encodeShare({ shards, revoked }: GroupShare): Buffer {
+  return Buffer.from(JSON.stringify({ v: 1, shards, revoked }))
 }
 
 /**
  * No bytes are an empty share: a coordinator gives them to members that the leader left out.
  * @throws Error when the bytes are not of this version
  */
-export function decodeShare(bytes: Buffer): readonly number[] {
-  return bytes.length === 0 ? [] : shareSchema.parse(JSON.parse(bytes.toString())).shards
+export function decodeShare(bytes: Buffer): GroupShare {
+  if (bytes.length === 0) return { shards: [], revoked: [] }
+  const { shards, revoked } = shareSchema.parse(JSON.parse(bytes.toString()))
+  return { shards, revoked }
 }

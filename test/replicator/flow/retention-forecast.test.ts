@@ -134,6 +134,9 @@ describe('when retention reaches what was not copied', () => {
     const scene = new Scene({ pace: 1, lagMs: 0, retentionMs: hourMs })
     scene.run(10 * minuteMs)
     assert.equal(scene.forecast(ageOnly(hourMs)), undefined)
+    const idle = { logStart: 0n, logEnd: 9n, position: 9n, nextTimestampMs: wallMs - 0.9 * hourMs }
+    const samples = [0, 60_000].map((atMs) => ({ ...idle, atMs }))
+    assert.equal(forecastOverrun(samples, ageOnly(hourMs), wallMs), undefined)
   })
 
   test('by the log start, moving in steps, where nothing but size deletes', () => {
@@ -153,7 +156,7 @@ describe('when retention reaches what was not copied', () => {
     scene.run(10 * minuteMs, { time: false })
     const before = scene.forecast(never)?.inMs ?? 0
     const last = scene.history.at(-1)!
-    for (let quiet = 1; quiet <= 29 * 12; quiet++)
+    for (let quiet = 1; quiet <= 15 * 12; quiet++)
       scene.history = addSample(scene.history, { ...last, atMs: last.atMs + quiet * 5 * secondMs })
     const after = forecastOverrun(scene.history, never, wallMs)?.inMs ?? Number.POSITIVE_INFINITY
     assert.ok(after > 2 * before, `${before} then ${after}`)
@@ -163,6 +166,7 @@ describe('when retention reaches what was not copied', () => {
     const scene = new Scene({ pace: 0, lagMs: 5 * hourMs, retentionMs: 6 * hourMs, stepMs: minuteMs })
     scene.run(10 * minuteMs)
     assert.equal(scene.forecast(ageOnly(6 * hourMs))?.by, 'age')
+    assert.equal(scene.forecast(ageOnly(8 * hourMs))?.by, 'log-start')
     assert.equal(scene.forecast(ageOnly(100 * hourMs))?.by, 'log-start')
   })
 

@@ -1,0 +1,193 @@
+import type { Clock } from '../clock/clock.ts'
+import type { Cluster, TopicPartition } from '../kafka/cluster.ts'
+import { KafkaError } from '../kafka/errors.ts'
+import type { EpochMark, EpochTrail } from './epoch-trail.ts'
+import { judgeBounds, judgeEpoch, type SourceFinding } from './judge-source.ts'
+import { readBounds, type SeenBounds } from './log-bounds.ts'
+import type { OverrunWatch } from './overrun-watch.ts'
+import { recreatedTopics } from './recreated-topics.ts'
+
+/** A source partition that is looked after. */
+export interface SourceWatched {
+  /** Where it is on the source. */
+  readonly sourceAt: TopicPartition & { readonly topicId: string | undefined }
+  /** The source offset that is fetched next. */
+  readonly position: bigint
+  /** A log start above the position is no gap: the user accepts it, or nothing was promised yet. */
+  readonly followsLogStart: boolean
+  readonly epochs: EpochTrail
+  /** Largest timestamp of the last batch that was read, in milliseconds since the epoch. */
+  readonly lastTimestampMs: number | undefined
+  readonly isStopped: boolean
+}
+
+export interface SourceWatchContext<P extends SourceWatched> {
+  readonly source: Cluster
+  readonly clock: Clock
+  /** Pause between two looks, in milliseconds. */
+  readonly intervalMs: number
+  readonly partitions: () => Iterable<P>
+  readonly onFinding: (partition: P, finding: SourceFinding) => void
+  /** Hears of every look, stopped partitions included. */
+  readonly overruns: OverrunWatch<P>
+}
+
+/** Until a finding is looked at again, in milliseconds: a leader that has just been elected may be behind for a moment. */
+const CONFIRM_MS = 300
+
+interface Epochs {
+  /** The leader epoch under which the newest mark was verified. */
+  leaderEpoch: number | undefined
+}
+
+/**
+ * Looks every few seconds whether the source still holds what is to be copied, and what was: one ListOffsets for all
+ * partitions, and a question about leader epochs where a leader changed. Finds what fetching alone would not: the
+ * loss on a partition that is paused, and a log that was cut and has grown past the position since.
+ */
+export class SourceWatch<P extends SourceWatched> {
+  readonly #context: SourceWatchContext<P>
+  readonly #epochs = new WeakMap<P, Epochs>()
+
+  constructor(context: SourceWatchContext<P>) {
+    this.#context = context
+  }
+
+  /** Looks until the signal aborts, then returns. A source that does not answer is asked again. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, intervalMs } = this.#context
+    while (true) {
+      try {
+        await clock.sleep(intervalMs, signal)
+        await this.look(signal)
+      } catch (error) {
+        if (signal.aborted) return
+        // Discovery and the lanes say that the source is away.
+        if (!(error instanceof KafkaError)) throw error
+      }
+    }
+  }
+
+  /**
+   * One look at every partition.
+   * @throws KafkaError when the source does not answer
+   */
+  async look(signal: AbortSignal): Promise<void> {
+    const { partitions, clock, source, onFinding, overruns } = this.#context
+    const watched = [...partitions()]
+    const bounds = await this.#findings(watched, signal)
+    const suspects = watched.filter((_, index) => bounds[index]?.finding !== undefined)
+    if (suspects.length > 0) {
+      await clock.sleep(CONFIRM_MS, signal)
+      const recreated = await recreatedTopics(
+        source,
+        suspects.map(({ sourceAt }) => sourceAt),
+        signal,
+      )
+      const again = await this.#findings(suspects, signal)
+      for (const [index, partition] of suspects.entries()) {
+        if (partition.isStopped) continue
+        const { topic, topicId } = partition.sourceAt
+        const finding = recreated(topic, topicId) ? ({ kind: 're-created' } as const) : again[index]?.finding
+        if (finding !== undefined) onFinding(partition, finding)
+      }
+    }
+    await overruns.look(
+      watched.map((partition, index) => ({ partition, bounds: bounds[index]?.bounds })),
+      signal,
+    )
+  }
+
+  async #findings(watched: readonly P[], signal: AbortSignal): Promise<readonly Seen[]> {
+    const { source } = this.#context
+    const before = watched.map(({ position, followsLogStart, epochs }) => ({
+      position,
+      followsLogStart,
+      latest: epochs.latest,
+      boundaries: epochs.boundaries,
+    }))
+    const places = watched.map(({ sourceAt }) => sourceAt)
+    const bounds = await readBounds(source, places, signal)
+    const seen = bounds.map((bound, index): Seen => {
+      const standing = before[index]
+      const isLooked = bound !== undefined && standing !== undefined && watched[index]?.isStopped === false
+      const finding = isLooked ? judgeBounds(standing.position, bound, standing.followsLogStart) : undefined
+      return { bounds: bound, finding }
+    })
+    const questions = watched.flatMap((partition, index) => {
+      const { latest, boundaries = [] } = before[index] ?? {}
+      const leaderEpoch = seen[index]?.bounds?.leaderEpoch
+      if (partition.isStopped || seen[index]?.finding !== undefined) return []
+      const isNew = leaderEpoch !== undefined && leaderEpoch !== this.#epochsOf(partition).leaderEpoch
+      const current = isNew && latest !== undefined ? [{ mark: latest, leaderEpoch }] : []
+      const past = boundaries.map((mark) => ({ mark, leaderEpoch: undefined }))
+      return [...past, ...current].map((question) => ({ ...question, partition, index }))
+    })
+    const verdicts = await this.#askEpochs(questions, signal)
+    return seen.map((one, index) =>
+      one.finding === undefined ? { ...one, finding: verdicts.get(index) } : one,
+    )
+  }
+
+  /** Findings by the partition's index. What is found sound is not asked again. */
+  async #askEpochs(
+    questions: readonly Question<P>[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<number, SourceFinding>> {
+    const found = new Map<number, SourceFinding>()
+    // A request names each partition once.
+    for (const round of rounds(questions)) {
+      const answers = await this.#context.source.offsetsForLeaderEpochs(
+        round.map(({ partition: { sourceAt }, mark: { leaderEpoch } }) => ({
+          topic: sourceAt.topic,
+          partition: sourceAt.partition,
+          leaderEpoch,
+        })),
+        signal,
+      )
+      for (const [index, question] of round.entries()) {
+        const result = answers[index]?.result
+        if (result?.ok !== true) continue
+        const finding = judgeEpoch(question.mark, result.value)
+        if (finding !== undefined) found.set(question.index, found.get(question.index) ?? finding)
+        else if (question.leaderEpoch === undefined) question.partition.epochs.verified(question.mark)
+        else this.#epochsOf(question.partition).leaderEpoch = question.leaderEpoch
+      }
+    }
+    return found
+  }
+
+  #epochsOf(partition: P): Epochs {
+    const known = this.#epochs.get(partition)
+    if (known !== undefined) return known
+    const made: Epochs = { leaderEpoch: undefined }
+    this.#epochs.set(partition, made)
+    return made
+  }
+}
+
+interface Seen {
+  readonly bounds: SeenBounds | undefined
+  readonly finding: SourceFinding | undefined
+}
+
+interface Question<P> {
+  readonly partition: P
+  readonly index: number
+  readonly mark: EpochMark
+  /** The leader's epoch when the mark is the newest one; `undefined` for boundaries. */
+  readonly leaderEpoch: number | undefined
+}
+
+function rounds<Asked extends { readonly index: number }>(
+  questions: readonly Asked[],
+): readonly (readonly Asked[])[] {
+  const made: Asked[][] = []
+  const count = new Map<number, number>()
+  for (const question of questions) {
+    const round = count.get(question.index) ?? 0
+    count.set(question.index, round + 1)
+    made[round] = [...(made[round] ?? []), question]
+  }
+  return made
+}

@@ -185,6 +185,11 @@ export class CaseBench {
     this.#readings.set(name, read)
   }
 
+  /** From now on these count as what the source holds, for sources that readers cannot read. */
+  expect({ name }: CaseTopic, records: readonly SeenRecord[]): void {
+    this.#readings.set(name, records)
+  }
+
   /**
    * Asserts that the copy has the source's records: key, value, headers, time and order, as kafkajs reads both; and
    * lets the Java console consumer read the copy at the end.

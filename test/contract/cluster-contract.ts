@@ -6,7 +6,9 @@ import { groupContract } from './group-contract.ts'
 import { metadataContract } from './metadata-contract.ts'
 import { offsetsContract } from './offsets-contract.ts'
 import { produceContract } from './produce-contract.ts'
+import { producerStateContract } from './producer-state-contract.ts'
 import { refusalContract } from './refusal-contract.ts'
+import { transactionsContract } from './transactions-contract.ts'
 
 /**
  * What every implementation of the Cluster port has in common, whether its brokers are real or simulated. The real
@@ -31,6 +33,8 @@ export function clusterContract(name: string, start: () => Promise<ContractHarne
     metadataContract(check)
     offsetsContract(check)
     produceContract(check)
+    transactionsContract(check)
+    producerStateContract(check)
     refusalContract(check)
     fetchContract(check)
     channelContract(check)

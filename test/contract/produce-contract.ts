@@ -1,10 +1,4 @@
 import assert from 'node:assert/strict'
-import type {
-  BrokerChannel,
-  ProduceResult,
-  ProducerIdentity,
-  TopicMetadata,
-} from '../../replicator/kafka/cluster.ts'
 import { isLogAppendTime, maxTimestamp, producerEpoch } from '../../replicator/records/batch-header.ts'
 import { batchLayout } from '../../replicator/records/batch-layout.ts'
 import { buildBatch, readRecords, recordsOf } from '../simulation/record-batches.ts'
@@ -12,7 +6,6 @@ import {
   baseOffsets,
   batchOf,
   type Check,
-  type ContractHarness,
   codeOf,
   eventually,
   fetchOne,
@@ -25,6 +18,7 @@ import {
   wholeBatches,
   withChannel,
 } from './contract-harness.ts'
+import { producer } from './contract-producer.ts'
 
 const largestSequence = 2 ** 31 - 1
 
@@ -255,58 +249,4 @@ export function produceContract(check: Check): void {
       })
     },
   )
-}
-
-interface Sending {
-  /** Produces and expects success. */
-  accepted(sequence: number, count: number, epoch?: number): Promise<void>
-  code(sequence: number, count: number, epoch?: number): Promise<number | undefined>
-  result(
-    sequence: number,
-    count: number,
-    epoch?: number,
-  ): Promise<Extract<ProduceResult['result'], { ok: true }>['value']>
-}
-
-interface Producer {
-  readonly topic: TopicMetadata
-  readonly channel: BrokerChannel
-  readonly identity: ProducerIdentity
-  readonly send: Sending
-  /** The log's end. */
-  end(): Promise<bigint>
-  close(): void
-}
-
-/** A producer on partition 0 of a topic, made for it unless one is given. */
-async function producer(
-  harness: ContractHarness,
-  given?: ProducerIdentity,
-  where?: TopicMetadata,
-): Promise<Producer> {
-  const topic = where ?? (await makeTopic(harness))
-  const identity = given ?? (await harness.cluster.initProducerId(undefined))
-  const leader = topic.partitions[0]?.leader
-  assert(leader !== undefined)
-  const channel = await harness.cluster.openChannel(leader)
-  const produce = (baseSequence: number, count: number, producerEpoch = identity.producerEpoch) => {
-    const fields = { producerId: identity.producerId, producerEpoch, baseSequence }
-    return produceOne(channel, { topic: topic.name, partition: 0, batch: batchOf(harness, count, fields) })
-  }
-  return {
-    topic,
-    channel,
-    identity,
-    send: {
-      accepted: async (...batch) => assert.equal(codeOf(await produce(...batch)), 0),
-      code: async (...batch) => codeOf(await produce(...batch)),
-      result: async (...batch) => {
-        const result = await produce(...batch)
-        assert(result.ok)
-        return result.value
-      },
-    },
-    end: async () => (await fetchOne(channel, partitionOf(topic, 0n))).highWatermark,
-    close: () => channel.destroy(),
-  }
 }

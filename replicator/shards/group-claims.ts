@@ -42,7 +42,7 @@ export interface GroupClaimsOptions {
 }
 
 /** How long the group waits for members to come to a rebalance, in milliseconds. */
-export const rebalanceTimeoutMs = 30_000
+const REBALANCE_MS_MAX = 30_000
 /** A member that releases has to be back before that: longer, and what it should release is lost instead. */
 const RELEASE_MS_MAX = 20_000
 /** Others learn of a rebalance by their next heartbeat, so a third of the session is the most, not the rule. */
@@ -82,7 +82,9 @@ class GroupMembership {
     this.#options = options
     this.#holder = holder
     const { sessionTimeoutMs, instanceId } = options
-    this.#state = newMember({ sessionTimeoutMs, isStatic: instanceId !== undefined })
+    const rebalanceTimeoutMs = Math.max(REBALANCE_MS_MAX, sessionTimeoutMs)
+    const isStatic = instanceId !== undefined
+    this.#state = newMember({ sessionTimeoutMs, rebalanceTimeoutMs, isStatic })
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -176,7 +178,7 @@ class GroupMembership {
         protocolType: groupProtocolType,
         protocols: [{ name: groupProtocolName(shards), metadata: encodeMetadata(says) }],
         sessionTimeoutMs,
-        rebalanceTimeoutMs: Math.max(rebalanceTimeoutMs, sessionTimeoutMs),
+        rebalanceTimeoutMs: this.#state.rebalanceTimeoutMs,
       },
       signal,
     )

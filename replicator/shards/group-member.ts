@@ -18,11 +18,14 @@ export interface MemberState {
   readonly releasing: readonly number[]
   /** When the last request was sent that the coordinator answered as to a member, on the monotonic clock. */
   readonly provenAtMs: number
+  /** When the last request was sent that the coordinator answered as to a member that has nothing to do. */
+  readonly calmAtMs: number
   /** In a row, since the last share was had. */
   readonly failures: number
   /** A trouble was told and is not over. */
   readonly isTroubled: boolean
   readonly sessionTimeoutMs: number
+  readonly rebalanceTimeoutMs: number
   /** Keeps its place in the group when it ends. */
   readonly isStatic: boolean
 }
@@ -84,7 +87,9 @@ const UNKNOWN_MEMBER_ID = 25
 const REBALANCE_IN_PROGRESS = 27
 const FENCED_INSTANCE_ID = 82
 
-export function newMember(options: Pick<MemberState, 'sessionTimeoutMs' | 'isStatic'>): MemberState {
+export function newMember(
+  options: Pick<MemberState, 'sessionTimeoutMs' | 'rebalanceTimeoutMs' | 'isStatic'>,
+): MemberState {
   return {
     phase: 'waiting',
     memberId: undefined,
@@ -92,6 +97,7 @@ export function newMember(options: Pick<MemberState, 'sessionTimeoutMs' | 'isSta
     owned: [],
     releasing: [],
     provenAtMs: Number.NEGATIVE_INFINITY,
+    calmAtMs: Number.NEGATIVE_INFINITY,
     failures: 0,
     isTroubled: false,
     ...options,
@@ -105,7 +111,7 @@ export function newMember(options: Pick<MemberState, 'sessionTimeoutMs' | 'isSta
 export function memberStep(before: MemberState, event: MemberEvent, nowMs: number): MemberStep {
   if (before.phase === 'ended') return stay(before)
   const state = withProof(before, event)
-  const isOver = nowMs >= state.provenAtMs + trustedMs(state)
+  const isOver = nowMs >= trustedUntilMs(state)
   // An answer that was long in coming, or slept over, names shards that others may have been given since.
   if (isOver && event.kind === 'shared') return then(lose(state), joinAgain)
   if (!isOver || state.owned.length === 0) return afterEvent(state, event)
@@ -118,11 +124,20 @@ export function memberStep(before: MemberState, event: MemberEvent, nowMs: numbe
 
 /** When what is owned is lost unless the coordinator is heard of; on the monotonic clock. */
 export function sessionEndsAtMs(state: MemberState): number | undefined {
-  return state.owned.length === 0 ? undefined : state.provenAtMs + trustedMs(state)
+  return state.owned.length === 0 ? undefined : trustedUntilMs(state)
 }
 
-/** A twentieth less than the session: clocks do not all run alike, and it must be lost here before it is given there. */
-const trustedMs = ({ sessionTimeoutMs }: MemberState): number => sessionTimeoutMs * 0.95
+/** Clocks do not all run alike, and shards must be lost here before they are given there. */
+const TRUST = 0.95
+
+/**
+ * A coordinator forgets a member that was not heard of for a session, and one that lets the others wait in a rebalance
+ * for too long, however alive it is: a join or a sync may have been lost on its way.
+ */
+function trustedUntilMs(state: MemberState): number {
+  const { provenAtMs, calmAtMs, sessionTimeoutMs, rebalanceTimeoutMs } = state
+  return Math.min(provenAtMs + sessionTimeoutMs * TRUST, calmAtMs + rebalanceTimeoutMs * TRUST)
+}
 
 function afterEvent(state: MemberState, event: MemberEvent): MemberStep {
   switch (event.kind) {
@@ -220,13 +235,22 @@ function afterExpiry(state: MemberState): MemberStep {
 
 /** Answers to a member prove that the coordinator counted it as one when they were asked for. */
 function withProof(state: MemberState, event: MemberEvent): MemberState {
-  const isProof =
-    event.kind === 'shared' ||
-    (event.kind === 'heard' && event.memberId === state.memberId) ||
-    (event.kind === 'heartbeat-refused' &&
-      event.memberId === state.memberId &&
-      event.error.code === REBALANCE_IN_PROGRESS)
-  return isProof ? { ...state, provenAtMs: Math.max(state.provenAtMs, event.sentAtMs) } : state
+  const { phase, memberId, provenAtMs, calmAtMs } = state
+  if (event.kind === 'shared') {
+    const { sentAtMs } = event
+    return { ...state, provenAtMs: Math.max(provenAtMs, sentAtMs), calmAtMs: sentAtMs }
+  }
+  if (event.kind === 'heard' && event.memberId === memberId) {
+    const proven = { ...state, provenAtMs: Math.max(provenAtMs, event.sentAtMs) }
+    // While we join or sync, a coordinator that waits for just that answers as if nothing were the matter.
+    const isCalm = phase === 'stable' || phase === 'releasing' || phase === 'closing'
+    return isCalm ? { ...proven, calmAtMs: Math.max(calmAtMs, event.sentAtMs) } : proven
+  }
+  const isKnown =
+    event.kind === 'heartbeat-refused' &&
+    event.memberId === memberId &&
+    event.error.code === REBALANCE_IN_PROGRESS
+  return isKnown ? { ...state, provenAtMs: Math.max(provenAtMs, event.sentAtMs) } : state
 }
 
 function join(state: MemberState): MemberStep {

@@ -11,7 +11,7 @@ import {
 export type ReencodeReason = 'compacted-gaps' | 'oversize' | 'log-append-time' | 'resume-inside-batch'
 
 /** Why a batch is not forwarded at all. */
-export type SkipReason = 'before-position' | 'control' | 'aborted' | 'empty'
+export type SkipReason = 'before-position' | 'control' | 'aborted' | 'foreign' | 'empty'
 
 /** What becomes of one fetched batch. */
 export type BatchRoute =
@@ -24,6 +24,7 @@ const skips: Readonly<Record<SkipReason, BatchRoute>> = {
   'before-position': { kind: 'skip', reason: 'before-position' },
   control: { kind: 'skip', reason: 'control' },
   aborted: { kind: 'skip', reason: 'aborted' },
+  foreign: { kind: 'skip', reason: 'foreign' },
   empty: { kind: 'skip', reason: 'empty' },
 }
 const reencodes: Readonly<Record<ReencodeReason, BatchRoute>> = {
@@ -37,6 +38,8 @@ export interface RouteContext {
   /** The offset that the partition goes on from. */
   readonly position: bigint
   readonly aborted: boolean
+  /** The flow forwards only what the source's own clients wrote, and a replicator wrote this. */
+  readonly foreign: boolean
   /** The target topic's `max.message.bytes`, as far as it is known. */
   readonly targetBatchBytesMax: number
   /** Whether the target topic stamps records itself, so that append times cannot be kept. */
@@ -51,6 +54,7 @@ export function routeBatch(buffer: Buffer, at: number, bytes: number, context: R
   if (lastOffset(buffer, at) < context.position) return skips['before-position']
   if (isControl(buffer, at)) return skips.control
   if (context.aborted) return skips.aborted
+  if (context.foreign) return skips.foreign
   if (recordCount(buffer, at) === 0) return skips.empty
   if (baseOffset(buffer, at) < context.position) return reencodes['resume-inside-batch']
   if (!isDense(buffer, at)) return reencodes['compacted-gaps']

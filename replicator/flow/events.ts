@@ -13,6 +13,8 @@ type PartitionEvent = { readonly topic: string; readonly partition: number } & (
       readonly kind: 'partition-started'
       readonly from: 'progress' | 'earliest' | 'latest'
       readonly sourceNext: bigint
+      /** Records that were copied after progress was written last, as the logs say. */
+      readonly recovered: number
     }
   | { readonly kind: 'partition-stopped'; readonly reason: string; readonly wayOut: string }
   | { readonly kind: 'partition-waiting'; readonly reason: string; readonly wayOut: string }
@@ -27,5 +29,7 @@ type ClusterEvent =
   | { readonly kind: 'cluster-trouble'; readonly cluster: RegionAlias; readonly reason: string }
   | { readonly kind: 'cluster-recovered'; readonly cluster: RegionAlias }
   | { readonly kind: 'progress-not-written'; readonly reason: string }
+  /** Another process has taken the shard over. It is taken again if it is still this process's to own. */
+  | { readonly kind: 'shard-lost'; readonly shard: number }
 
 export type AnnounceFlowEvent = (event: FlowEvent) => void

@@ -2,6 +2,9 @@ import type { BackoffPolicy } from '../clock/backoff.ts'
 import type { Clock } from '../clock/clock.ts'
 import type { Random } from '../clock/random.ts'
 import type { Cluster } from '../kafka/cluster.ts'
+import type { Origins, ProducerRegistry } from '../provenance/origins.ts'
+import type { ForwardingRule } from '../shards/progress-record.ts'
+import type { ShardClaims } from '../shards/shard-claims.ts'
 import type { TopicRules } from '../topics/topic-pair.ts'
 import type { Flow } from '../topology/model.ts'
 import type { AnnounceFlowEvent } from './events.ts'
@@ -12,6 +15,15 @@ export interface FlowOptions {
   readonly flow: Flow
   /** Name of the compacted topic on the target that keeps progress. */
   readonly progressTopic: string
+  /** The `transactional.id` that owns a shard, on the target. */
+  readonly transactionalIdOf: (shard: number) => string
+  /** Which of the flow's shards this process may own. */
+  readonly claims: ShardClaims
+  /** Of the target: every producer id is registered there before its first batch. */
+  readonly registry: ProducerRegistry | undefined
+  /** Of the source; must be there where the rule is `local`, or was when the flow ran last. */
+  readonly origins: Origins | undefined
+  readonly rule: ForwardingRule
   readonly source: Cluster
   readonly target: Cluster
   readonly rules: TopicRules

@@ -1,13 +1,17 @@
+import { backoffMs } from '../clock/backoff.ts'
+import { abortable } from '../kafka/abortable.ts'
 import { KafkaError } from '../kafka/errors.ts'
-import { ShardProducers } from '../shards/shard-producers.ts'
+import { ShardLostError } from '../shards/fenced.ts'
+import { LogWalks } from '../shards/log-walks.ts'
 import type { DiscoveryRound } from '../topics/topic-pair.ts'
 import { createTopicSync } from '../topics/topic-sync.ts'
 import { ByteBudget } from './byte-budget.ts'
 import type { FlowOptions } from './flow-options.ts'
-import { FlowPartitions } from './flow-partitions.ts'
+import { FlowShards } from './flow-shards.ts'
 import { LeaderBook } from './leader-book.ts'
+import { type FlowMemory, openFlow, shardMaker } from './open-flow.ts'
 import type { PartitionFlow, PartitionSurroundings } from './partition-flow.ts'
-import { ProgressKeeper } from './progress-keeper.ts'
+import { PartitionStarter } from './partition-starter.ts'
 import { Recovery } from './recovery.ts'
 import type { FlowSnapshot } from './snapshot.ts'
 import { snapshotOf } from './snapshot-of.ts'
@@ -33,7 +37,7 @@ export interface RunningFlow {
    * acknowledged within `timeoutMs` is left for the next start; so is, without waiting, what gets nowhere anyway.
    */
   drain(timeoutMs: number): Promise<void>
-  /** Ends at once; what was in flight is copied again by the next start. */
+  /** Ends at once; what became of what was in flight is for the next owner to find out. */
   destroy(): Promise<void>
 }
 
@@ -55,8 +59,8 @@ class FlowEngine {
   readonly #counts = { records: 0, bytes: 0, batches: 0 }
   readonly #reencoded: Record<string, number> = {}
   readonly #budget: ByteBudget
-  readonly #producers: ShardProducers
-  readonly #progress: ProgressKeeper
+  readonly #sourceWalks: LogWalks
+  readonly #targetWalks: LogWalks
   readonly #sourceLeaders: LeaderBook
   readonly #targetLeaders: LeaderBook
   readonly #reader: SourceReader
@@ -65,11 +69,14 @@ class FlowEngine {
   readonly #tasks: TaskSet
   /** Ends discovery and fetching; everything else ends with `#stop`. */
   readonly #reading = new AbortController()
+  /** Gives the shards back to whoever shares them. */
+  readonly #claiming = new AbortController()
   readonly #stop = new AbortController()
   readonly #ended = Promise.withResolvers<void>()
   readonly #pausedTopics = new Set<string>()
   readonly #troubles: Troubles
-  #partitions: FlowPartitions | undefined
+  #shards: FlowShards | undefined
+  #sharing: Promise<void> = Promise.resolve()
   #round: DiscoveryRound = { completed: 0, pairs: [], problems: [], trouble: undefined }
   #state: FlowSnapshot['state'] = 'starting'
   #ending: Promise<void> | undefined
@@ -80,8 +87,8 @@ class FlowEngine {
     this.#tasks = new TaskSet((error) => this.#fail(error))
     this.#troubles = new Troubles(flow, announce)
     this.#budget = new ByteBudget(limits.bufferBytesMax)
-    this.#producers = new ShardProducers(target)
-    this.#progress = new ProgressKeeper(options)
+    this.#sourceWalks = new LogWalks({ cluster: source, clock, random, backoff })
+    this.#targetWalks = new LogWalks({ cluster: target, clock, random, backoff })
     this.#sourceLeaders = new LeaderBook(source, clock, () => this.#reader.follow())
     this.#targetLeaders = new LeaderBook(target, clock, () => this.#writer.follow())
     const shared = { clock, random, backoff, limits }
@@ -90,6 +97,8 @@ class FlowEngine {
         ...shared,
         cluster: source,
         budget: this.#budget,
+        learnOrigins: (records, signal) =>
+          options.rule === 'local' ? options.origins?.learn(records, signal) : undefined,
         onTrouble: (broker, error) => this.#troubles.set('source', error, broker),
         refreshLeaders: () => this.#background((signal) => this.#sourceLeaders.refresh(signal)),
         onPartitionError: (partition, error) =>
@@ -110,8 +119,7 @@ class FlowEngine {
     )
     this.#recovery = new Recovery({
       options,
-      producers: this.#producers,
-      shardOf: (partition) => this.#partitions?.shardOf(partition) ?? 0,
+      onFenced: (partition) => this.#shards?.fenced(partition),
       sourceLeaders: this.#sourceLeaders,
       targetLeaders: this.#targetLeaders,
       offer: (partition) => this.#writer.offer(partition),
@@ -130,7 +138,9 @@ class FlowEngine {
       state: this.#state,
       round: this.#round,
       trouble: this.#troubles.current ?? this.#round.trouble,
-      partitions: this.#partitions?.all ?? [],
+      partitions: this.#shards?.all ?? [],
+      refused: this.#shards?.refused ?? [],
+      shards: this.#shards?.indexes ?? [],
       counts: this.#counts,
       reencoded: this.#reencoded,
       bufferedBytes: this.#budget.usedBytes,
@@ -141,7 +151,7 @@ class FlowEngine {
   setPaused(topic: string, paused: boolean): void {
     if (paused) this.#pausedTopics.add(topic)
     else this.#pausedTopics.delete(topic)
-    this.#partitions?.setPaused(this.#round.pairs, (name) => this.#pausedTopics.has(name))
+    this.#shards?.applyPauses()
   }
 
   drain(timeoutMs: number): Promise<void> {
@@ -150,12 +160,14 @@ class FlowEngine {
   }
 
   async destroy(): Promise<void> {
-    this.#reading.abort(new Error('the flow ends'))
-    this.#stop.abort(new Error('the flow ends'))
+    const reason = new Error('the flow ends')
+    this.#reading.abort(reason)
+    this.#stop.abort(reason)
+    this.#claiming.abort(reason)
+    this.#shards?.abandonAll()
     await this.#writer.destroy()
+    await Promise.all([this.#sourceWalks.close(), this.#targetWalks.close()])
     await this.#tasks.settled()
-    for (const partition of this.#partitions?.all ?? []) partition.giveUp()
-    await this.#progress.close()
     this.#state = 'closed'
     this.#ended.resolve()
   }
@@ -163,20 +175,11 @@ class FlowEngine {
   async #run(): Promise<void> {
     const signal = this.#reading.signal
     try {
-      const known = await this.#progress.open((error) => this.#troubles.set('target', error), signal)
-      const partitions = new FlowPartitions(
-        this.#options,
-        this.#producers,
-        known,
-        this.#surroundings(),
-        this.#counts,
-      )
-      this.#partitions = partitions
-      this.#tasks.run(() => this.#progress.run(() => partitions.all, this.#stop.signal))
-      const knownIds = new Map<string, string>()
-      for (const [key, { topicId }] of known) {
-        if (topicId !== undefined) knownIds.set(key.slice(0, key.lastIndexOf('/')), topicId)
-      }
+      const memory = await this.#open(signal)
+      const shards = this.#makeShards(memory)
+      this.#shards = shards
+      this.#sharing = this.#options.claims.run(shards, this.#claiming.signal)
+      this.#tasks.run(() => this.#sharing)
       const { flow, rules, source, target, clock, announce, discoveryIntervalMs } = this.#options
       const sync = createTopicSync({
         flow,
@@ -189,52 +192,69 @@ class FlowEngine {
           if (event.kind === 'configs-changed') this.#learnTargetRules(event.targetTopic)
         },
         discoveryIntervalMs,
-        knownIds,
+        knownIds: memory.knownIds,
       })
-      await sync.run((round) => this.#follow(partitions, round, signal), signal)
+      await sync.run((round) => this.#follow(shards, round), signal)
     } catch (error) {
       if (!signal.aborted) throw error
+    }
+  }
+
+  #makeShards(memory: FlowMemory): FlowShards {
+    return new FlowShards({
+      options: this.#options,
+      makeShard: shardMaker(this.#options, memory, this.#targetWalks),
+      memoryMs: memory.limits.memoryMs,
+      starter: new PartitionStarter(this.#options, this.#sourceWalks, this.#targetWalks),
+      reader: this.#reader,
+      writer: this.#writer,
+      around: this.#surroundings(),
+      counts: this.#counts,
+      tasks: this.#tasks,
+      onTrouble: (error) => this.#troubles.set('start', error),
+      isPaused: (topic) => this.#pausedTopics.has(topic),
+      cut: this.#stop.signal,
+    })
+  }
+
+  /** What the target knows of earlier runs. Tries until it answers. */
+  async #open(signal: AbortSignal): Promise<FlowMemory> {
+    const { clock, backoff, random } = this.#options
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const memory = await openFlow(this.#options, this.#targetWalks, signal)
+        this.#troubles.set('target', undefined)
+        return memory
+      } catch (error) {
+        signal.throwIfAborted()
+        if (!(error instanceof KafkaError)) throw error
+        this.#troubles.set('target', error)
+        await clock.sleep((error.retriable ? 1 : 5) * backoffMs(backoff, attempt, random), signal)
+      }
     }
   }
 
   #learnTargetRules(topic: string): void {
     this.#background(async (signal) => {
       const rules = (await readTargetRules(this.#options.target, [topic], signal)).get(topic)
-      for (const partition of this.#partitions?.all ?? []) {
+      for (const partition of this.#shards?.all ?? []) {
         if (rules !== undefined && partition.targetTopic === topic) partition.learnTargetRules(rules)
       }
     })
   }
 
   /** One look of discovery: leaders, then partitions that come and go. */
-  async #follow(partitions: FlowPartitions, round: DiscoveryRound, signal: AbortSignal): Promise<void> {
+  #follow(shards: FlowShards, round: DiscoveryRound): void {
     this.#round = round
     if (round.trouble !== undefined || round.completed === 0) return
     this.#sourceLeaders.replace(round.pairs.map(({ source }) => source))
     this.#targetLeaders.replace(round.pairs.map(({ target }) => target))
-    for (const partition of partitions.drop(round.pairs)) {
-      this.#reader.remove(partition)
-      this.#writer.remove(partition)
-      partition.giveUp()
-    }
-    try {
-      await partitions.start(round.pairs, signal)
-      const unread = partitions.all.filter((partition) => !this.#reader.has(partition))
-      // The start pair is on the target before the first batch is: nothing is ever "never started" by mistake.
-      if (unread.length > 0) await this.#progress.write(unread, signal)
-      partitions.setPaused(round.pairs, (topic) => this.#pausedTopics.has(topic))
-      for (const partition of unread) this.#reader.add(partition)
-      if (this.#state === 'starting') this.#state = 'running'
-      this.#troubles.set('start', undefined)
-    } catch (error) {
-      signal.throwIfAborted()
-      if (!(error instanceof KafkaError)) throw error
-      this.#troubles.set('start', error)
-    }
+    shards.follow(round.pairs)
+    if (this.#state === 'starting') this.#state = 'running'
   }
 
   #surroundings(): PartitionSurroundings {
-    const { announce, flow } = this.#options
+    const { announce, flow, rule, origins } = this.#options
     const place = (partition: PartitionFlow): { flow: typeof flow.id; topic: string; partition: number } => ({
       flow: flow.id,
       topic: partition.place.sourceTopic,
@@ -259,6 +279,11 @@ class FlowEngine {
       onRecovered: (partition) => announce({ ...place(partition), kind: 'partition-recovered' }),
       onStopped: (partition, reason, wayOut) =>
         announce({ ...place(partition), kind: 'partition-stopped', reason, wayOut }),
+      mayWrite: (partition) => this.#shards?.mayWrite(partition) ?? false,
+      onUnproven: (partition) => this.#shards?.prove(partition),
+      onStale: (partition) => this.#shards?.takeAnew(partition),
+      onTargetGap: () => {},
+      forwards: (producerId) => rule === 'everything' || origins?.isLocal(producerId) === true,
     }
   }
 
@@ -267,20 +292,20 @@ class FlowEngine {
     this.#state = 'draining'
     this.#reading.abort(new Error('the flow drains'))
     const deadlineMs = clock.monotonicMs() + timeoutMs
-    const isSettling = (): boolean => (this.#partitions?.all ?? []).some((partition) => partition.isSettling)
+    const isSettling = (): boolean => (this.#shards?.all ?? []).some((partition) => partition.isSettling)
     while (isSettling() && clock.monotonicMs() < deadlineMs) await clock.sleep(DRAIN_POLL_MS)
-    if (this.#partitions !== undefined) {
-      const remainingMs = Math.max(limits.progressIntervalMs, deadlineMs - clock.monotonicMs())
-      await this.#writeLast(this.#partitions.all, remainingMs, this.#stop.signal)
-    }
+    const remainingMs = Math.max(limits.progressIntervalMs, deadlineMs - clock.monotonicMs())
+    await this.#within(remainingMs, async (signal) => {
+      await this.#shards?.writeProgress(signal)
+      // Whoever shares the flow gets the shards as soon as they are free.
+      this.#claiming.abort(new Error('the flow drains'))
+      await abortable(this.#sharing, signal)
+    })
     await this.destroy()
   }
 
-  async #writeLast(
-    partitions: readonly PartitionFlow[],
-    timeoutMs: number,
-    stop: AbortSignal,
-  ): Promise<void> {
+  /** Does what a drain does last, for as long as there is time. */
+  async #within(timeoutMs: number, task: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const { clock, announce, flow } = this.#options
     const limit = new AbortController()
     const timer = clock.sleep(timeoutMs, limit.signal).then(
@@ -288,7 +313,7 @@ class FlowEngine {
       () => {},
     )
     try {
-      await this.#progress.write(partitions, AbortSignal.any([stop, limit.signal]))
+      await task(AbortSignal.any([this.#stop.signal, limit.signal]))
     } catch (error) {
       announce({ flow: flow.id, kind: 'progress-not-written', reason: String(error) })
     } finally {
@@ -304,7 +329,7 @@ class FlowEngine {
       try {
         await task(signal)
       } catch (error) {
-        if (signal.aborted) return
+        if (signal.aborted || error instanceof ShardLostError) return
         if (!(error instanceof KafkaError)) throw error
         this.#troubles.set('start', error)
       }
@@ -314,8 +339,10 @@ class FlowEngine {
   #fail(error: unknown): void {
     this.#ended.reject(error)
     this.#reading.abort(error)
+    this.#claiming.abort(error)
     this.#stop.abort(error)
     // Errors of the way down are of no interest any more: the first one is what `ended` tells.
+    this.#shards?.abandonAll()
     this.#writer.destroy().catch(() => {})
     this.#state = 'closed'
   }

@@ -1,14 +1,14 @@
 import type { FetchedPartition, Lease, ProduceResult } from '../kafka/cluster.ts'
 import type { KafkaError } from '../kafka/errors.ts'
 import { AbortedFilter } from '../records/aborted.ts'
-import { baseOffset, lastOffset, maxTimestampMs, recordCount } from '../records/batch-header.ts'
+import { baseOffset, lastOffset, maxTimestampMs, producerId, recordCount } from '../records/batch-header.ts'
 import { CorruptBatchError } from '../records/corrupt-batch.ts'
 import { crcMatches } from '../records/crc.ts'
-import { type SourceOffset, sourceOffset } from '../records/offsets.ts'
+import { type SourceOffset, sourceOffset, type TargetOffset } from '../records/offsets.ts'
 import { nextBatch, type RawBatch, rawBatch } from '../records/record-batch.ts'
 import { type ReencodeReason, routeBatch } from './batch-route.ts'
 import type { Outgoing, PartitionWindow, SettledCounts } from './partition-window.ts'
-import { produceVerdict } from './produce-verdict.ts'
+import { mayBeAppended } from './produce-verdict.ts'
 import { type OwnMemory, reencodeFrom, splitRefused } from './reencoding.ts'
 import type { Sender } from './target-lane.ts'
 
@@ -34,6 +34,7 @@ export interface PartitionPlace {
   readonly sourceTopic: string
   readonly sourceTopicId: string | undefined
   readonly targetTopic: string
+  readonly targetTopicId: string | undefined
   readonly partition: number
 }
 
@@ -52,6 +53,16 @@ export interface PartitionSurroundings {
   /** What {@link onWaiting} told is over. */
   readonly onRecovered: (partition: PartitionFlow) => void
   readonly onStopped: (partition: PartitionFlow, reason: string, wayOut: string) => void
+  /** Whether this process is known to own the partition's shard at this very moment. */
+  readonly mayWrite: (partition: PartitionFlow) => boolean
+  /** There is something to send and {@link mayWrite} says no. */
+  readonly onUnproven: (partition: PartitionFlow) => void
+  /** Only the target's log can tell what became of what was sent: the partition must be taken anew. */
+  readonly onStale: (partition: PartitionFlow) => void
+  /** Somebody else wrote to the target partition: offsets `from` to `to` (exclusive) are not ours. */
+  readonly onTargetGap: (partition: PartitionFlow, from: TargetOffset, to: TargetOffset) => void
+  /** Whether the forwarding rule takes batches of this producer; their origin was learnt before. */
+  readonly forwards: (producerId: bigint) => boolean
 }
 
 /** One source partition on its way to its target partition: takes fetched bytes in, gives batches out. */
@@ -69,6 +80,7 @@ export class PartitionFlow implements Sender {
   #status: PartitionStatus = running
   #isPaused = false
   #isEnded = false
+  #isStale = false
   /** Buffered batches get nowhere: nothing more is fetched until one does. */
   #isStuck = false
   #told: { readonly side: Side; readonly reason: string } | undefined
@@ -128,8 +140,23 @@ export class PartitionFlow implements Sender {
     return behind > 0n ? Number(behind) : 0
   }
 
+  /** Looks at everything that may forbid it, and tells those who can lift it. */
   get canSend(): boolean {
-    return !this.#isEnded && this.window.canSend
+    if (this.#isEnded || this.#isStale || !this.window.canSend) return false
+    if (this.window.isStale) {
+      this.takeAnew()
+      return false
+    }
+    if (this.#around.mayWrite(this)) return true
+    this.#around.onUnproven(this)
+    return false
+  }
+
+  /** Sends nothing more; the partition is to be taken anew. */
+  takeAnew(): void {
+    if (this.#isStale || this.#isEnded) return
+    this.#isStale = true
+    this.#around.onStale(this)
   }
 
   /**
@@ -237,8 +264,7 @@ export class PartitionFlow implements Sender {
 
   settled(outgoing: Outgoing, result: ProduceResult['result']): void {
     if (result.ok) this.#acknowledged(outgoing, result.value.baseOffset)
-    else if (produceVerdict(result.error).kind === 'already-there') this.#acknowledged(outgoing, undefined)
-    else this.window.refuse(outgoing, result.error)
+    else this.window.refuse(outgoing, result.error, mayBeAppended(result.error))
     if (this.#isEnded) {
       if (this.window.inFlight === 0) this.window.abandon()
     } else if (this.window.mustRecover && this.window.failure !== undefined) {
@@ -247,11 +273,17 @@ export class PartitionFlow implements Sender {
     this.#around.onRoom(this)
   }
 
-  #acknowledged(outgoing: Outgoing, baseOffset: bigint | undefined): void {
-    this.window.acknowledge(outgoing, baseOffset, this.#counts)
+  #acknowledged(outgoing: Outgoing, baseOffset: bigint): void {
+    const { gap, overtook } = this.window.acknowledge(outgoing, baseOffset, this.#counts)
     this.failures.sending = 0
     this.#isStuck = false
     this.#recovered('target')
+    if (gap !== undefined) this.#around.onTargetGap(this, gap.from, gap.to)
+    if (overtook)
+      this.stop(
+        `${this.place.targetTopic} partition ${this.partition}: the target took source offset ${outgoing.sourceBase} although it had refused a batch before it`,
+        'The order of this partition is broken on the target. Compare both sides (causeway verify), then choose where to go on with causeway flow resume.',
+      )
   }
 
   #recovered(side: Side): void {
@@ -308,6 +340,7 @@ export class PartitionFlow implements Sender {
     const route = routeBatch(buffer, at, bytes, {
       position: this.#position,
       aborted,
+      foreign: !this.#around.forwards(producerId(buffer, at)),
       targetBatchBytesMax: this.#rules.batchBytesMax,
       targetStamps: this.#rules.stamps,
     })
@@ -347,6 +380,10 @@ export class PartitionFlow implements Sender {
   splitHead(rules: TargetTopicRules): boolean {
     const { head } = this.window
     if (head === undefined) return true
+    if (this.window.hasUnsure) {
+      this.takeAnew()
+      return false
+    }
     this.#rules = rules
     const outcome = splitRefused(head, rules.batchBytesMax, this.#around.ownMemory)
     if (outcome.kind === 'refused') {

@@ -1,7 +1,8 @@
 import type { Lease, ProducerIdentity } from '../kafka/cluster.ts'
 import type { KafkaError } from '../kafka/errors.ts'
-import { rewriteForTarget } from '../records/batch-header.ts'
+import { rewriteForTarget, sequenceAfter } from '../records/batch-header.ts'
 import { type SourceOffset, type TargetOffset, targetOffset } from '../records/offsets.ts'
+import type { OffsetRun } from '../records/reencode.ts'
 import { PARTITION_IN_FLIGHT_MAX } from './flow-limits.ts'
 
 /** A record batch on its way to the target. */
@@ -16,13 +17,24 @@ export interface Outgoing {
   readonly timestampMs: number
   /** Keeps the batch's memory; released when the batch is acknowledged or given up. */
   readonly lease: Lease
+  /** Source offsets of its records, where they do not simply follow `sourceBase`. */
+  readonly offsets?: readonly OffsetRun[]
 }
 
-/** How far a partition got: all forwardable source records below `sourceNext` are in the target. */
+/** How far a partition got: the forwardable source records below `sourceNext` are in the target below `targetNext`. */
 export interface Acknowledged {
   readonly sourceNext: SourceOffset
-  /** The target offset behind the last acknowledged record; `undefined` until the target told one. */
-  readonly targetNext: TargetOffset | undefined
+  readonly targetNext: TargetOffset
+  /** The sequence number of the record that follows. */
+  readonly sequence: number
+}
+
+/** What else came to light with an acknowledgement. */
+export interface Acknowledgement {
+  /** Target offsets that lie between two batches of ours: somebody else wrote them. */
+  readonly gap: { readonly from: TargetOffset; readonly to: TargetOffset } | undefined
+  /** A batch was taken although one before it was refused: the order is broken on the target. */
+  readonly overtook: boolean
 }
 
 type EntryState = 'queued' | 'in-flight' | 'acknowledged'
@@ -33,7 +45,20 @@ interface Entry {
   state: EntryState
   /** First sequence number, once it was assigned. */
   sequence: number | undefined
-  targetNext: TargetOffset | undefined
+  /** Wall time of the first sending. */
+  sentMs: number
+  /** It was sent, and nobody knows what became of it. */
+  isUnsure: boolean
+  targetBase: TargetOffset | undefined
+}
+
+/** How long the target is sure to remember a producer's batches, and by which clock. */
+export interface TargetMemory {
+  readonly ms: number
+  /** Wall time. */
+  readonly nowMs: () => number
+  /** Whether the target topic stamps records itself; otherwise it forgets by the records' own timestamps. */
+  readonly stamps: () => boolean
 }
 
 export interface SettledCounts {
@@ -56,29 +81,32 @@ export interface SettledCounts {
  *   D. A lease is released exactly once: on leaving the window.
  *   E. While `failure` is set nothing is sent; when the last in-flight entry has settled, `rewind` queues the
  *      unacknowledged ones again, with the sequences they had: a broker that has them answers with their offset.
- *   F. Until a producer id's first batch is acknowledged it is alone in flight: a broker that does not know the id
+ *   F. The first batch, and the first after a long pause, is alone in flight: a broker that does not know the producer
  *      takes any sequence as the first one, so the second batch could pass a first one that was refused.
+ *   G. A batch whose fate is unknown is sent again only while the target is sure to remember it ({@link isStale}).
  */
 export class PartitionWindow {
-  #producer: ProducerIdentity
-  #nextSequence = 0
+  /** Whom all batches are sent by. */
+  readonly producer: ProducerIdentity
+  #nextSequence: number
   readonly #entries: Entry[] = []
   #inFlight = 0
   #queuedFrom = 0
   #bytes = 0
   #failure: KafkaError | undefined
-  /** Whether the target knows the producer id here. */
-  #isKnown = false
+  /** When the target last took a batch of this producer here. */
+  #knownMs = Number.NEGATIVE_INFINITY
+  readonly #memory: TargetMemory
+  /** May be true for a moment after the last one has gone. */
+  #hasUnsure = false
   #acknowledged: Acknowledged
 
-  constructor(producer: ProducerIdentity, start: Acknowledged) {
-    this.#producer = producer
+  /** @param start where the partition goes on; its sequence is that of the first batch */
+  constructor(producer: ProducerIdentity, start: Acknowledged, memory: TargetMemory) {
+    this.producer = producer
     this.#acknowledged = start
-  }
-
-  /** The producer id that batches are now sent with. */
-  get producer(): ProducerIdentity {
-    return this.#producer
+    this.#nextSequence = start.sequence
+    this.#memory = memory
   }
 
   get acknowledged(): Acknowledged {
@@ -105,8 +133,30 @@ export class PartitionWindow {
   get canSend(): boolean {
     return (
       this.#failure === undefined &&
-      this.#inFlight < (this.#isKnown ? PARTITION_IN_FLIGHT_MAX : 1) &&
-      this.#queuedFrom < this.#entries.length
+      this.#queuedFrom < this.#entries.length &&
+      this.#inFlight < this.#inFlightMax
+    )
+  }
+
+  get #inFlightMax(): number {
+    const { nowMs, ms } = this.#memory
+    return nowMs() - this.#knownMs < ms ? PARTITION_IN_FLIGHT_MAX : 1
+  }
+
+  /**
+   * The next batch was sent before, nobody knows what became of it, and the target may have forgotten it by now: it
+   * would take it a second time. The partition must be taken anew.
+   */
+  get isStale(): boolean {
+    if (!this.#hasUnsure) return false
+    const { nowMs, ms, stamps } = this.#memory
+    const oldestMs = nowMs() - ms
+    this.#hasUnsure = this.#entries.some(({ isUnsure }) => isUnsure)
+    return this.#entries.some(
+      ({ isUnsure, sentMs, state, outgoing }) =>
+        isUnsure &&
+        state === 'queued' &&
+        (stamps() ? sentMs : Math.min(sentMs, outgoing.timestampMs)) < oldestMs,
     )
   }
 
@@ -129,13 +179,7 @@ export class PartitionWindow {
     const last = this.#entries.at(-1)?.sourceNext ?? this.#acknowledged.sourceNext
     if (outgoing.sourceNext <= last)
       throw new Error(`Batch up to ${outgoing.sourceNext} pushed behind ${last}`)
-    this.#entries.push({
-      outgoing,
-      sourceNext: outgoing.sourceNext,
-      state: 'queued',
-      sequence: undefined,
-      targetNext: undefined,
-    })
+    this.#entries.push(newEntry(outgoing, outgoing.sourceNext))
     this.#bytes += outgoing.batch.length
   }
 
@@ -162,27 +206,36 @@ export class PartitionWindow {
     entry.state = 'in-flight'
     if (entry.sequence === undefined) {
       entry.sequence = this.#nextSequence
-      this.#nextSequence = (this.#nextSequence + entry.outgoing.records) & 0x7fffffff
-      rewriteForTarget(entry.outgoing.batch, 0, { ...this.#producer, baseSequence: entry.sequence })
+      entry.sentMs = this.#memory.nowMs()
+      this.#nextSequence = sequenceAfter(this.#nextSequence, entry.outgoing.records)
+      rewriteForTarget(entry.outgoing.batch, 0, { ...this.producer, baseSequence: entry.sequence })
     }
     return entry.outgoing
   }
 
   /** The target holds `outgoing` from `baseOffset` on. Adds what became contiguous to `counts`. */
-  acknowledge(outgoing: Outgoing, baseOffset: bigint | undefined, counts: SettledCounts): void {
+  acknowledge(outgoing: Outgoing, baseOffset: bigint, counts: SettledCounts): Acknowledgement {
     const entry = this.#settle(outgoing)
-    this.#isKnown = true
+    const index = this.#entries.indexOf(entry)
+    const overtook = this.#entries.slice(0, index).some(({ state }) => state === 'queued')
     entry.state = 'acknowledged'
-    entry.targetNext =
-      baseOffset === undefined ? undefined : targetOffset(baseOffset + BigInt(outgoing.records))
-    this.#advance(counts)
+    entry.targetBase = targetOffset(baseOffset)
+    this.#knownMs = this.#memory.nowMs()
+    return { gap: this.#advance(counts), overtook }
   }
 
-  /** The target did not take `outgoing`, or nobody knows whether it did. */
-  refuse(outgoing: Outgoing, error: KafkaError): void {
+  /** The target did not take `outgoing`; `isUnsure`: nobody knows whether it did. */
+  refuse(outgoing: Outgoing, error: KafkaError, isUnsure: boolean): void {
     const entry = this.#settle(outgoing)
     entry.state = 'queued'
+    entry.isUnsure ||= isUnsure
+    this.#hasUnsure ||= isUnsure
     this.#failure ??= error
+  }
+
+  /** Nobody knows what became of some of what was sent. */
+  get hasUnsure(): boolean {
+    return this.#entries.some(({ isUnsure }) => isUnsure)
   }
 
   /** Queues all unacknowledged batches again, in order and with the sequences they had. */
@@ -191,15 +244,6 @@ export class PartitionWindow {
     this.#failure = undefined
     this.#queuedFrom = this.#entries.findIndex((entry) => entry.state === 'queued')
     if (this.#queuedFrom === -1) this.#queuedFrom = this.#entries.length
-  }
-
-  /** As {@link rewind}, under another producer id whose sequences start at 0. Acknowledged ones behind a gap go again: order before economy. */
-  restart(producer: ProducerIdentity): void {
-    this.#requireSettled()
-    this.#producer = producer
-    this.#isKnown = false
-    this.#nextSequence = 0
-    this.#resend()
   }
 
   #resend(): void {
@@ -221,8 +265,7 @@ export class PartitionWindow {
     if (head === undefined) throw new Error('There is no batch to replace')
     const last = replacements.length - 1
     const entries = replacements.map((outgoing, index): Entry => {
-      const sourceNext = index === last ? head.sourceNext : outgoing.sourceNext
-      return { outgoing, sourceNext, state: 'queued', sequence: undefined, targetNext: undefined }
+      return newEntry(outgoing, index === last ? head.sourceNext : outgoing.sourceNext)
     })
     this.#entries.unshift(...entries)
     this.#bytes -= head.outgoing.batch.length
@@ -272,27 +315,44 @@ export class PartitionWindow {
     return entry
   }
 
-  #advance(counts: SettledCounts): void {
+  #advance(counts: SettledCounts): Acknowledgement['gap'] {
     let done = 0
-    for (const entry of this.#entries) {
-      if (entry.state !== 'acknowledged') break
+    let gap: Acknowledgement['gap']
+    for (const { state, outgoing, sourceNext, targetBase } of this.#entries) {
+      if (state !== 'acknowledged' || targetBase === undefined) break
+      const { targetNext, sequence } = this.#acknowledged
+      if (targetBase !== targetNext) gap = { from: gap?.from ?? targetNext, to: targetBase }
       this.#acknowledged = {
-        sourceNext: entry.sourceNext,
-        targetNext: entry.targetNext ?? this.#acknowledged.targetNext,
+        sourceNext,
+        targetNext: targetOffset(targetBase + BigInt(outgoing.records)),
+        sequence: sequenceAfter(sequence, outgoing.records),
       }
-      counts.records += entry.outgoing.records
-      counts.bytes += entry.outgoing.batch.length
+      counts.records += outgoing.records
+      counts.bytes += outgoing.batch.length
       counts.batches++
-      this.#bytes -= entry.outgoing.batch.length
-      entry.outgoing.lease.release()
+      this.#bytes -= outgoing.batch.length
+      outgoing.lease.release()
       done++
     }
-    if (done === 0) return
+    if (done === 0) return undefined
     this.#entries.splice(0, done)
     this.#queuedFrom -= done
+    return gap
   }
 
   #requireSettled(): void {
     if (this.#inFlight > 0) throw new Error(`${this.#inFlight} batches are still in flight`)
+  }
+}
+
+function newEntry(outgoing: Outgoing, sourceNext: SourceOffset): Entry {
+  return {
+    outgoing,
+    sourceNext,
+    state: 'queued',
+    sequence: undefined,
+    sentMs: 0,
+    isUnsure: false,
+    targetBase: undefined,
   }
 }

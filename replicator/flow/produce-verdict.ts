@@ -2,15 +2,15 @@ import type { KafkaError } from '../kafka/errors.ts'
 
 /**
  * What a refused batch asks for.
- * `resend`: the same again, after asking who leads; `new-producer`: the broker's memory of our sequences and ours
- * differ; `split`: too large for the target; `wait`: somebody must lift something first, and may; `stop`: it will
- * never pass as it is.
+ * `resend`: the same again, after asking who leads; `take-anew`: the broker's memory of our sequences and ours
+ * differ, so only the log itself says where it stands; `fenced`: another process owns the shard; `split`: too large
+ * for the target; `wait`: somebody must lift something first, and may; `stop`: it will never pass as it is.
  */
 export type ProduceVerdict =
   | { readonly kind: 'resend' }
-  | { readonly kind: 'new-producer' }
+  | { readonly kind: 'take-anew' }
+  | { readonly kind: 'fenced' }
   | { readonly kind: 'split' }
-  | { readonly kind: 'already-there' }
   | { readonly kind: 'wait'; readonly wayOut: string }
   | { readonly kind: 'stop'; readonly wayOut: string }
 
@@ -36,12 +36,12 @@ const code = {
 export function produceVerdict(error: KafkaError): ProduceVerdict {
   switch (error.code) {
     case code.duplicateSequence:
-      return { kind: 'already-there' }
     case code.outOfOrderSequence:
     case code.unknownProducerId:
+      return { kind: 'take-anew' }
     case code.invalidProducerEpoch:
     case code.producerFenced:
-      return { kind: 'new-producer' }
+      return { kind: 'fenced' }
     case code.messageTooLarge:
       return { kind: 'split' }
     case code.topicAuthorizationFailed:
@@ -73,4 +73,30 @@ export function produceVerdict(error: KafkaError): ProduceVerdict {
       if (error.retriable || error.code === undefined) return { kind: 'resend' }
       return { kind: 'stop', wayOut: error.wayOut ?? 'Mend the cause, then restart the flow.' }
   }
+}
+
+/** Errors that a broker gives before it appends anything; after any other, the batch may be in the log. */
+const notAppended: readonly number[] = [
+  code.corruptMessage,
+  3, // UNKNOWN_TOPIC_OR_PARTITION
+  5, // LEADER_NOT_AVAILABLE
+  6, // NOT_LEADER_OR_FOLLOWER
+  code.messageTooLarge,
+  18, // RECORD_LIST_TOO_LARGE
+  19, // NOT_ENOUGH_REPLICAS
+  code.topicAuthorizationFailed,
+  code.clusterAuthorizationFailed,
+  code.invalidTimestamp,
+  code.unsupportedForMessageFormat,
+  code.policyViolation,
+  code.outOfOrderSequence,
+  code.invalidProducerEpoch,
+  code.unknownProducerId,
+  code.unsupportedCompression,
+  code.invalidRecord,
+]
+
+/** Whether a refused batch may be in the target's log all the same. */
+export function mayBeAppended(error: KafkaError): boolean {
+  return error.code === undefined || !notAppended.includes(error.code)
 }

@@ -1,7 +1,6 @@
 import { backoffMs } from '../clock/backoff.ts'
 import { KafkaError } from '../kafka/errors.ts'
 import { sourceOffset } from '../records/offsets.ts'
-import type { ShardProducers } from '../shards/shard-producers.ts'
 import { fetchVerdict } from './fetch-verdict.ts'
 import type { FlowOptions } from './flow-options.ts'
 import type { LeaderBook } from './leader-book.ts'
@@ -17,8 +16,8 @@ const PATIENCE = 3
 
 export interface RecoveryContext {
   readonly options: FlowOptions
-  readonly producers: ShardProducers
-  readonly shardOf: (partition: PartitionFlow) => number
+  /** Another process owns the partition's shard. */
+  readonly onFenced: (partition: PartitionFlow) => void
   readonly sourceLeaders: LeaderBook
   readonly targetLeaders: LeaderBook
   readonly offer: (partition: PartitionFlow) => void
@@ -48,22 +47,21 @@ export class Recovery {
   }
 
   async #bringBack(partition: PartitionFlow, error: KafkaError, signal: AbortSignal): Promise<void> {
-    const { options, producers, targetLeaders, offer } = this.#context
+    const { options, onFenced, targetLeaders, offer } = this.#context
     const { window } = partition
     const verdict = produceVerdict(error)
     switch (verdict.kind) {
-      case 'already-there':
       case 'resend':
         await this.#pauseSending(partition, signal)
         await targetLeaders.refresh(signal)
         window.rewind()
         break
-      case 'new-producer': {
-        await this.#pauseSending(partition, signal)
-        const renewed = await producers.renewed(this.#context.shardOf(partition), window.producer, signal)
-        window.restart(renewed)
-        break
-      }
+      case 'take-anew':
+        partition.takeAnew()
+        return
+      case 'fenced':
+        onFenced(partition)
+        return
       case 'split': {
         const rules = await readTargetRules(options.target, [partition.targetTopic], signal)
         if (partition.isEnded || !partition.splitHead(rules.get(partition.targetTopic) ?? partition.rules))

@@ -4,7 +4,7 @@ import { CorruptBatchError, DecompressionLimitError } from '../records/corrupt-b
 import { decodeBatch } from '../records/decode.ts'
 import { sourceOffset } from '../records/offsets.ts'
 import { type RawBatch, rawBatch } from '../records/record-batch.ts'
-import { type ReencodedBatch, reencode } from '../records/reencode.ts'
+import { type OffsetRun, type ReencodedBatch, reencode } from '../records/reencode.ts'
 import type { Outgoing } from './partition-window.ts'
 
 /** Dense batches with the records of one that could not pass as it was, or why there are none. */
@@ -48,8 +48,9 @@ export function reencodeFrom(
 }
 
 function outgoingOf(encoded: ReencodedBatch, ownMemory: OwnMemory): Outgoing {
-  const { batch, recordCount, firstOffset, lastOffset } = encoded
+  const { batch, recordCount, firstOffset, lastOffset, runs } = encoded
   return {
+    offsets: runs,
     batch,
     records: recordCount,
     sourceBase: sourceOffset(firstOffset),
@@ -70,11 +71,17 @@ export function splitRefused(head: Outgoing, batchBytesMax: number, ownMemory: O
   // Its base offset was set to 0 when it was sent, so offsets read from it count from there.
   const outcome = reencodeFrom(rawBatch(head.batch, 0, length), 0n, limit, ownMemory)
   if (outcome.kind === 'encoded') {
-    const batches = outcome.batches.map((part) => ({
-      ...part,
-      sourceBase: sourceOffset(head.sourceBase + part.sourceBase),
-      sourceNext: sourceOffset(head.sourceBase + part.sourceNext),
-    }))
+    const batches = outcome.batches.map((part): Outgoing => {
+      const offsets = runsBetween(offsetsOf(head), Number(part.sourceBase), Number(part.sourceNext))
+      const last = offsets.at(-1)
+      if (last === undefined) throw new Error('A part of a batch holds no record')
+      return {
+        ...part,
+        offsets,
+        sourceBase: sourceOffset(offsets[0]?.firstOffset ?? head.sourceBase),
+        sourceNext: sourceOffset(last.firstOffset + BigInt(last.recordCount)),
+      }
+    })
     return { kind: 'encoded', batches }
   }
   if (isExplained) return outcome
@@ -84,4 +91,21 @@ export function splitRefused(head: Outgoing, batchBytesMax: number, ownMemory: O
     wayOut:
       "Raise max.message.bytes of the target topic, or its brokers' message.max.bytes, then restart the flow.",
   }
+}
+
+const offsetsOf = ({ offsets, sourceBase, records }: Outgoing): readonly OffsetRun[] =>
+  offsets ?? [{ firstOffset: sourceBase, recordCount: records }]
+
+/** The source offsets of the records at places `from` to `to` (exclusive) of a batch. */
+function runsBetween(runs: readonly OffsetRun[], from: number, to: number): readonly OffsetRun[] {
+  const found: OffsetRun[] = []
+  let place = 0
+  for (const { firstOffset, recordCount } of runs) {
+    const first = Math.max(from, place)
+    const end = Math.min(to, place + recordCount)
+    if (first < end)
+      found.push({ firstOffset: firstOffset + BigInt(first - place), recordCount: end - first })
+    place += recordCount
+  }
+  return found
 }

@@ -10,6 +10,9 @@ export interface SnapshotParts {
   readonly round: DiscoveryRound
   readonly trouble: string | undefined
   readonly partitions: readonly PartitionFlow[]
+  /** Partitions that could not be started. */
+  readonly refused: readonly StoppedPartition[]
+  readonly shards: readonly number[]
   readonly counts: Readonly<SettledCounts>
   readonly reencoded: Readonly<Record<string, number>>
   readonly bufferedBytes: number
@@ -19,8 +22,9 @@ export interface SnapshotParts {
 /** Sums a flow's partitions up. */
 export function snapshotOf(parts: SnapshotParts): FlowSnapshot {
   const { flow, partitions, round } = parts
-  const tally = { total: partitions.length, running: 0, paused: 0, stopped: 0 }
-  const stopped: StoppedPartition[] = [...round.problems]
+  const refused = parts.refused.length
+  const tally = { total: partitions.length + refused, running: 0, paused: 0, stopped: refused }
+  const stopped: StoppedPartition[] = [...round.problems, ...parts.refused]
   let lagRecords = 0
   let oldestMs = parts.nowMs
   for (const { place, status, lagRecords: behind, window } of partitions) {
@@ -43,6 +47,7 @@ export function snapshotOf(parts: SnapshotParts): FlowSnapshot {
     state: parts.state,
     topics: new Set(partitions.map(({ place }) => place.sourceTopic)).size,
     partitions: tally,
+    shards: parts.shards,
     stopped,
     trouble: parts.trouble,
     ...parts.counts,

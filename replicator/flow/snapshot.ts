@@ -8,6 +8,8 @@ export interface FlowSnapshot {
   /** `starting` until the first discovery has ended and every selected partition runs or is stopped. */
   readonly state: 'starting' | 'running' | 'draining' | 'closed'
   readonly topics: number
+  /** The shards that this process owns, or is about to. */
+  readonly shards: readonly number[]
   readonly partitions: {
     readonly total: number
     readonly running: number

@@ -1,7 +1,7 @@
 import { type BackoffPolicy, backoffMs } from '../clock/backoff.ts'
 import type { Clock } from '../clock/clock.ts'
 import type { Random } from '../clock/random.ts'
-import type { BrokerChannel, BrokerId, Cluster, FetchResponse } from '../kafka/cluster.ts'
+import type { BrokerChannel, BrokerId, Cluster, FetchResponse, Lease } from '../kafka/cluster.ts'
 import { KafkaError } from '../kafka/errors.ts'
 import { BudgetedLease, type ByteBudget } from './byte-budget.ts'
 import { nextFetchBytes, partitionFetchBytes } from './fetch-sizing.ts'
@@ -16,6 +16,8 @@ export interface SourceLaneContext {
   readonly backoff: BackoffPolicy
   readonly limits: FlowLimits
   readonly budget: ByteBudget
+  /** Learns who wrote fetched batches before they are taken; `undefined` where it is known or does not matter. */
+  readonly learnOrigins: (records: Buffer, signal: AbortSignal) => Promise<void> | undefined
   /** The broker cannot be reached or broke off; `undefined` when it answers again. */
   readonly onTrouble: (broker: BrokerId, error: KafkaError | undefined) => void
   readonly refreshLeaders: () => void
@@ -111,7 +113,15 @@ export class SourceLane {
       min: this.#context.limits.fetchBytesMin,
       max: this.#context.limits.fetchBytesMax,
     })
-    this.#distribute(wanted, response)
+    try {
+      await this.#distribute(wanted, response, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof KafkaError)) throw error
+      // Whose the batches are is not known: they are fetched again when it can be.
+      onTrouble(this.broker, error)
+      await clock.sleep(backoffMs(backoff, this.#attempt++, random), signal)
+    }
   }
 
   async #fetch(wanted: readonly Wanted[], bytesMax: number, signal: AbortSignal): Promise<FetchResponse> {
@@ -137,8 +147,21 @@ export class SourceLane {
     )
   }
 
-  #distribute(wanted: readonly Wanted[], response: FetchResponse): void {
+  async #distribute(wanted: readonly Wanted[], response: FetchResponse, signal: AbortSignal): Promise<void> {
     const lease = new BudgetedLease(response.frame, this.#context.budget)
+    try {
+      for (const answer of response.partitions) {
+        const learning =
+          answer.error === undefined ? this.#context.learnOrigins(answer.records, signal) : undefined
+        if (learning !== undefined) await learning
+      }
+      this.#handOut(wanted, response, lease)
+    } finally {
+      lease.release()
+    }
+  }
+
+  #handOut(wanted: readonly Wanted[], response: FetchResponse, lease: Lease): void {
     const asked = new Map(wanted.map(({ partition, offset }) => [partition, offset]))
     for (const answer of response.partitions) {
       const partition = this.#partitions.get(keyOf(answer.topic, answer.partition))
@@ -147,7 +170,6 @@ export class SourceLane {
       if (answer.error === undefined) partition.take(answer, lease)
       else this.#context.onPartitionError(partition, answer.error)
     }
-    lease.release()
   }
 
   /** The partitions to fetch, starting with another one each time: brokers fill answers front to back. */

@@ -46,7 +46,10 @@ export function logLineOf(event: FlowEvent): LogLine {
     case 'look-recovered':
       return line('info', `sees ${event.what} again`)
     case 'partition-started':
-      return line('info', `${place(event)} starts at ${event.sourceNext}, from ${event.from}`)
+      return line(
+        'info',
+        `${place(event)} starts at ${event.sourceNext}, from ${event.from}${event.recovered === 0 ? '' : `: the target holds ${event.recovered} records more than progress said`}`,
+      )
     case 'partition-stopped':
       return line('error', `${place(event)} STOPPED: ${explained(event)}`)
     case 'partition-waiting':
@@ -67,6 +70,8 @@ export function logLineOf(event: FlowEvent): LogLine {
       return line('error', `${event.cluster}: ${event.reason}`)
     case 'cluster-recovered':
       return line('info', `${event.cluster} answers again`)
+    case 'shard-lost':
+      return line('warn', `shard ${event.shard} was taken over by another process`)
     case 'progress-not-written':
       return line('warn', `progress was not written, it is tried again: ${event.reason}`)
   }

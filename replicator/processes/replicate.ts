@@ -8,8 +8,9 @@ import { defaultFlowLimits, type FlowLimits } from '../flow/flow-limits.ts'
 import type { FlowSnapshot } from '../flow/snapshot.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import { createKafkaCluster } from '../kafka/kafka-cluster.ts'
+import { everyShard } from '../shards/shard-claims.ts'
 import { topicRules } from '../topics/topic-rules.ts'
-import { internalTopics } from '../topology/internal-names.ts'
+import { internalTopics, transactionalId } from '../topology/internal-names.ts'
 import type { Flow, RegionAlias } from '../topology/model.ts'
 
 export interface ReplicateOptions {
@@ -70,6 +71,11 @@ export function startReplicator(options: ReplicateOptions): Replicator {
     startFlow({
       flow,
       progressTopic: internalTopics(topology).progress,
+      transactionalIdOf: (shard) => transactionalId(topology, flow, shard),
+      claims: everyShard(flow.shards),
+      registry: undefined,
+      origins: undefined,
+      rule: 'everything',
       source: clusterOf(flow.source),
       target: clusterOf(flow.target),
       rules: topicRules(flow, aliases),

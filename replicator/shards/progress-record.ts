@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { ProducerIdentity } from '../kafka/cluster.ts'
 import { type SourceOffset, sourceOffset, type TargetOffset, targetOffset } from '../records/offsets.ts'
 import type { FlowId } from '../topology/model.ts'
 
@@ -9,16 +10,25 @@ export interface ProgressKey {
   readonly partition: number
 }
 
+/** Which committed records a flow forwards: all, or only those that the source's own clients wrote. */
+export type ForwardingRule = 'everything' | 'local'
+
 /**
- * How far a source partition got: all its forwardable records below `sourceNext` are in the target. The pair is
- * written before a partition's first batch too, so that a missing record means "never started".
+ * A pair of positions: exactly the forwardable source records below `sourceNext` are in the target below
+ * `targetNext`. What was forwarded since was written by `producer`, from `sequence` on and under `rule`, so the target
+ * log itself says how much that is. Written before a partition's first batch under a producer, then about once a
+ * second.
  */
 export interface Progress {
-  /** The source topic's id, to notice that it was re-created; `undefined` on brokers without ids. */
+  /** The topics' ids, to notice that one was re-created; `undefined` on brokers without ids. */
   readonly topicId: string | undefined
+  readonly targetTopicId: string | undefined
   readonly sourceNext: SourceOffset
-  /** The target offset behind the last acknowledged record; `undefined` until the first one. */
-  readonly targetNext: TargetOffset | undefined
+  readonly targetNext: TargetOffset
+  readonly producer: ProducerIdentity
+  /** The sequence number of the next record. */
+  readonly sequence: number
+  readonly rule: ForwardingRule
 }
 
 const offset = z
@@ -26,46 +36,72 @@ const offset = z
   .regex(/^\d{1,19}$/)
   .transform((text) => BigInt(text))
 const keySchema = z.object({
-  v: z.literal(1),
+  v: z.literal(2),
   flow: z.string(),
   topic: z.string(),
   partition: z.number().int().min(0),
 })
+const ownerKeySchema = z.object({ v: z.literal(2), flow: z.string(), shard: z.number().int().min(0) })
 const valueSchema = z.object({
-  v: z.literal(1),
+  v: z.literal(2),
   topicId: z.string().optional(),
+  targetTopicId: z.string().optional(),
   sourceNext: offset,
-  targetNext: offset.optional(),
+  targetNext: offset,
+  producerId: offset,
+  producerEpoch: z.number().int().min(0).max(32_767),
+  sequence: z.number().int().min(0),
+  rule: z.enum(['everything', 'local']),
 })
 
 /** JSON with a version, members in fixed order: the cleaner compares keys byte by byte. */
 export function encodeProgressKey(key: ProgressKey): Buffer {
-  return Buffer.from(JSON.stringify({ v: 1, flow: key.flow, topic: key.topic, partition: key.partition }))
+  return Buffer.from(JSON.stringify({ v: 2, flow: key.flow, topic: key.topic, partition: key.partition }))
 }
 
 export function encodeProgress(progress: Progress): Buffer {
+  const { topicId, targetTopicId, sourceNext, targetNext, producer, sequence, rule } = progress
   return Buffer.from(
     JSON.stringify({
-      v: 1,
-      topicId: progress.topicId,
-      sourceNext: String(progress.sourceNext),
-      targetNext: progress.targetNext === undefined ? undefined : String(progress.targetNext),
+      v: 2,
+      topicId,
+      targetTopicId,
+      sourceNext: String(sourceNext),
+      targetNext: String(targetNext),
+      producerId: String(producer.producerId),
+      producerEpoch: producer.producerEpoch,
+      sequence,
+      rule,
     }),
   )
 }
 
-/** @throws Error when the bytes are not a progress key of a known version. */
-export function decodeProgressKey(bytes: Buffer): ProgressKey {
-  const { flow, topic, partition } = keySchema.parse(JSON.parse(bytes.toString()))
-  return { flow: flow as FlowId, topic, partition }
+/** The key of a shard's sign of life: it holds no progress, but keeps brokers from forgetting who writes here. */
+export function encodeOwnerKey(flow: FlowId, shard: number): Buffer {
+  return Buffer.from(JSON.stringify({ v: 2, flow, shard }))
+}
+
+/**
+ * The partition that a record of the progress topic speaks of, or `undefined` for a shard's sign of life.
+ * @throws Error when the bytes are not a key of a known version.
+ */
+export function decodeProgressKey(bytes: Buffer): ProgressKey | undefined {
+  const read = keySchema.or(ownerKeySchema).parse(JSON.parse(bytes.toString()))
+  return 'topic' in read
+    ? { flow: read.flow as FlowId, topic: read.topic, partition: read.partition }
+    : undefined
 }
 
 /** @throws Error when the bytes are not progress of a known version. */
 export function decodeProgress(bytes: Buffer): Progress {
-  const { topicId, sourceNext, targetNext } = valueSchema.parse(JSON.parse(bytes.toString()))
+  const read = valueSchema.parse(JSON.parse(bytes.toString()))
   return {
-    topicId,
-    sourceNext: sourceOffset(sourceNext),
-    targetNext: targetNext === undefined ? undefined : targetOffset(targetNext),
+    topicId: read.topicId,
+    targetTopicId: read.targetTopicId,
+    sourceNext: sourceOffset(read.sourceNext),
+    targetNext: targetOffset(read.targetNext),
+    producer: { producerId: read.producerId, producerEpoch: read.producerEpoch },
+    sequence: read.sequence,
+    rule: read.rule,
   }
 }

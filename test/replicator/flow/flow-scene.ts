@@ -5,6 +5,7 @@ import { type RunningFlow, startFlow } from '../../../replicator/flow/flow.ts'
 import { defaultFlowLimits, type FlowLimits } from '../../../replicator/flow/flow-limits.ts'
 import type { FlowOptions } from '../../../replicator/flow/flow-options.ts'
 import type { TopicPartition } from '../../../replicator/kafka/cluster.ts'
+import { everyShard } from '../../../replicator/shards/shard-claims.ts'
 import { topicRules } from '../../../replicator/topics/topic-rules.ts'
 import { flowId, regionAlias } from '../../../replicator/topology/identifiers.ts'
 import type { Flow } from '../../../replicator/topology/model.ts'
@@ -124,6 +125,11 @@ export class FlowScene {
     const running = startFlow({
       flow: this.flow,
       progressTopic,
+      transactionalIdOf: (shard) => `causeway.test.${shard}`,
+      claims: everyShard(this.flow.shards),
+      registry: undefined,
+      origins: undefined,
+      rule: 'everything',
       source: refusingCluster(clients.source, options.sourceRefusals ?? {}),
       target: refusingCluster(clients.target, options.targetRefusals ?? {}),
       rules: topicRules(this.flow, [usEast, euWest]),

@@ -1,0 +1,382 @@
+import { backoffMs } from '../clock/backoff.ts'
+import { KafkaError } from '../kafka/errors.ts'
+import { ShardLostError } from '../shards/fenced.ts'
+import type { Shard } from '../shards/shard.ts'
+import type { ShardHolder } from '../shards/shard-claims.ts'
+import { shardOf } from '../shards/shard-of.ts'
+import type { TopicPair } from '../topics/topic-pair.ts'
+import type { FlowOptions } from './flow-options.ts'
+import { type HeldShard, heldShard, partitionKey } from './held-shard.ts'
+import { PartitionFlow, type PartitionSurroundings } from './partition-flow.ts'
+import type { Newcomer, NotStarted, PartitionStarter, Started } from './partition-starter.ts'
+import { PartitionWindow, type SettledCounts } from './partition-window.ts'
+import { progressMoved } from './progress-moved.ts'
+import type { StoppedPartition } from './snapshot.ts'
+import type { SourceReader } from './source-reader.ts'
+import type { TargetWriter } from './target-writer.ts'
+import type { TaskSet } from './task-set.ts'
+
+/** How often a shard that goes to another process looks whether everything has been acknowledged, in milliseconds. */
+const RELEASE_POLL_MS = 20
+/** A shard that was lost, and is still claimed, is taken again after this long and as much again by chance. */
+const RETAKE_MS = 1000
+/** Partitions that must be taken anew gather for this long, to share a fence. */
+const GATHER_MS = 25
+
+export interface FlowShardsContext {
+  readonly options: FlowOptions
+  readonly makeShard: (index: number) => Shard
+  readonly memoryMs: number
+  readonly starter: PartitionStarter
+  readonly reader: SourceReader
+  readonly writer: TargetWriter
+  readonly around: PartitionSurroundings
+  readonly counts: SettledCounts
+  readonly tasks: TaskSet
+  readonly onTrouble: (error: KafkaError | undefined) => void
+  readonly isPaused: (topic: string) => boolean
+  /** Aborts when the flow is cut: nothing is waited for then. */
+  readonly cut: AbortSignal
+}
+
+/** The shards that this process owns, with the partitions that it forwards for them. */
+export class FlowShards implements ShardHolder {
+  readonly #context: FlowShardsContext
+  readonly #claimed = new Set<number>()
+  readonly #held = new Map<number, HeldShard>()
+  readonly #owners = new WeakMap<PartitionFlow, HeldShard>()
+  #pairs: readonly TopicPair[] | undefined
+
+  constructor(context: FlowShardsContext) {
+    this.#context = context
+  }
+
+  get all(): readonly PartitionFlow[] {
+    return [...this.#held.values()].flatMap(({ partitions }) => [...partitions.values()])
+  }
+
+  get refused(): readonly StoppedPartition[] {
+    return [...this.#held.values()].flatMap(({ refused }) => [...refused.values()])
+  }
+
+  /** Shards that this process owns or is about to. */
+  get indexes(): readonly number[] {
+    return [...this.#held.keys()].sort((a, b) => a - b)
+  }
+
+  /** Everything that is there to be started runs, or is refused. */
+  get isSettled(): boolean {
+    return [...this.#held.values()].every(
+      (held) => held.starting.size === 0 && this.#missing(held).length === 0,
+    )
+  }
+
+  claim(shards: readonly number[]): void {
+    for (const index of shards) {
+      this.#claimed.add(index)
+      if (!this.#held.has(index)) this.#hold(index)
+    }
+  }
+
+  async release(shards: readonly number[]): Promise<void> {
+    for (const index of shards) this.#claimed.delete(index)
+    await Promise.all(
+      shards.map(async (index) => {
+        const held = this.#held.get(index)
+        if (held !== undefined) await this.#release(held)
+      }),
+    )
+  }
+
+  lose(shards: readonly number[]): void {
+    for (const index of shards) {
+      this.#claimed.delete(index)
+      const held = this.#held.get(index)
+      if (held !== undefined) this.#abandon(held)
+    }
+  }
+
+  /** What discovery has found: partitions come and go. */
+  follow(pairs: readonly TopicPair[]): void {
+    this.#pairs = pairs
+    const wanted = new Set(
+      pairs.flatMap((pair) => pair.partitions.map((index) => partitionKey(pair.source.name, index))),
+    )
+    for (const held of this.#held.values()) {
+      for (const [key, partition] of held.partitions) if (!wanted.has(key)) this.#drop(held, key, partition)
+      for (const key of held.refused.keys()) if (!wanted.has(key)) held.refused.delete(key)
+      this.#startMissing(held)
+    }
+    this.applyPauses()
+  }
+
+  /** Pauses and resumes, as the pairs and the operator say. */
+  applyPauses(): void {
+    for (const pair of this.#pairs ?? []) {
+      const paused = new Set(pair.pausedPartitions)
+      for (const index of pair.partitions) {
+        const partition = this.#find(pair.source.name, index)
+        if (paused.has(index) || this.#context.isPaused(pair.source.name)) partition?.pause()
+        else partition?.resume()
+      }
+    }
+  }
+
+  /** Whether the partition's shard is ours without doubt. */
+  mayWrite(partition: PartitionFlow): boolean {
+    return this.#owners.get(partition)?.shard.isProven() ?? false
+  }
+
+  /** Asks whether the partition's shard is still ours, and lets its partitions send if so. */
+  prove(partition: PartitionFlow): void {
+    const held = this.#owners.get(partition)
+    if (held === undefined || held.isProving) return
+    held.isProving = true
+    this.#run(held, async (signal) => {
+      try {
+        await held.shard.prove(signal)
+      } finally {
+        held.isProving = false
+      }
+      for (const each of held.partitions.values()) if (!each.window.isEmpty) this.#context.writer.offer(each)
+    })
+  }
+
+  /** Another process has fenced the partition's shard. */
+  fenced(partition: PartitionFlow): void {
+    const held = this.#owners.get(partition)
+    if (held !== undefined) this.#lost(held)
+  }
+
+  /** Fences the partition once more and asks the logs where it stands. */
+  takeAnew(partition: PartitionFlow): void {
+    const held = this.#owners.get(partition)
+    if (held === undefined) return
+    const key = partitionKey(partition.place.sourceTopic, partition.partition)
+    if (held.partitions.get(key) !== partition) return
+    this.#drop(held, key, partition)
+    held.starting.add(key)
+    const { clock, random, backoff } = this.#context.options
+    const attempt = partition.failures.sending
+    this.#run(held, async (signal) => {
+      await clock.sleep(attempt === 0 ? GATHER_MS : backoffMs(backoff, attempt, random), signal)
+      held.starting.delete(key)
+      this.#startMissing(held)
+    })
+  }
+
+  /** Writes what moved in every shard. @throws KafkaError, ShardLostError; the signal's reason */
+  async writeProgress(signal: AbortSignal): Promise<void> {
+    await Promise.all([...this.#held.values()].map((held) => this.#writeProgress(held, signal)))
+  }
+
+  /** Gives everything up at once. */
+  abandonAll(): void {
+    this.#claimed.clear()
+    for (const held of this.#held.values()) this.#abandon(held)
+  }
+
+  #find(topic: string, partition: number): PartitionFlow | undefined {
+    const index = shardOf(topic, partition, this.#context.options.flow.shards)
+    return this.#held.get(index)?.partitions.get(partitionKey(topic, partition))
+  }
+
+  #hold(index: number): void {
+    const held = heldShard(this.#context.makeShard(index))
+    this.#held.set(index, held)
+    this.#startMissing(held)
+  }
+
+  /** Partitions of the shard that neither run nor are refused nor are being started. */
+  #missing(held: HeldShard): readonly Newcomer[] {
+    const { shards } = this.#context.options.flow
+    return (this.#pairs ?? []).flatMap((pair) =>
+      pair.partitions
+        .filter((partition) => {
+          const key = partitionKey(pair.source.name, partition)
+          return (
+            shardOf(pair.source.name, partition, shards) === held.shard.index &&
+            // Without a leader it could not be fenced, and its marker would keep the coordinator waiting.
+            pair.target.partitions[partition]?.leader !== undefined &&
+            !held.partitions.has(key) &&
+            !held.starting.has(key) &&
+            !held.refused.has(key)
+          )
+        })
+        .map((partition) => ({ pair, partition })),
+    )
+  }
+
+  #startMissing(held: HeldShard): void {
+    if (held.isLeaving || held.stop.signal.aborted) return
+    const newcomers = this.#missing(held)
+    if (newcomers.length === 0) return
+    const keys = newcomers.map(({ pair, partition }) => partitionKey(pair.source.name, partition))
+    for (const key of keys) held.starting.add(key)
+    this.#run(held, async (signal) => {
+      try {
+        await this.#context.starter.start(
+          held.shard,
+          newcomers,
+          {
+            onStarted: (started) => this.#started(held, started),
+            onNotStarted: (refused) => this.#notStarted(held, refused),
+          },
+          signal,
+        )
+        this.#context.onTrouble(undefined)
+      } finally {
+        for (const key of keys) held.starting.delete(key)
+      }
+    })
+  }
+
+  #started(held: HeldShard, started: Started): void {
+    const { pair, partition: index } = started.newcomer
+    const key = partitionKey(pair.source.name, index)
+    held.starting.delete(key)
+    if (held.stop.signal.aborted || held.isLeaving) return
+    this.#keep(held)
+    const { options, memoryMs, around, counts, reader } = this.#context
+    const { sourceNext, targetNext, from, rules, recovered } = started
+    let partition: PartitionFlow | undefined
+    const window = new PartitionWindow(
+      started.producer,
+      { sourceNext, targetNext, sequence: 0 },
+      {
+        ms: memoryMs,
+        nowMs: () => options.clock.wallMs(),
+        stamps: () => (partition?.rules ?? rules).stamps,
+      },
+    )
+    const place = {
+      sourceTopic: pair.source.name,
+      sourceTopicId: pair.source.id,
+      targetTopic: pair.target.name,
+      targetTopicId: pair.target.id,
+      partition: index,
+    }
+    partition = new PartitionFlow(place, window, rules, around, counts, from === 'earliest')
+    const topic = pair.source.name
+    const at = { flow: options.flow.id, topic, partition: index }
+    options.announce({ ...at, kind: 'partition-started', from, sourceNext, recovered })
+    held.partitions.set(key, partition)
+    this.#owners.set(partition, held)
+    if (pair.pausedPartitions.includes(index) || this.#context.isPaused(topic)) partition.pause()
+    reader.add(partition)
+  }
+
+  #notStarted(held: HeldShard, { newcomer: { pair, partition }, ...why }: NotStarted): void {
+    const topic = pair.source.name
+    const key = partitionKey(topic, partition)
+    held.starting.delete(key)
+    this.#keep(held)
+    if (why.retriable || held.stop.signal.aborted) return
+    const { reason, wayOut } = why
+    held.refused.set(key, { topic, partition, reason, wayOut })
+    const { announce, flow } = this.#context.options
+    announce({ flow: flow.id, topic, partition, kind: 'partition-stopped', reason, wayOut })
+  }
+
+  /** From the first fence on: progress is written, and ownership is kept. */
+  #keep(held: HeldShard): void {
+    if (held.isKept) return
+    held.isKept = true
+    const { options, onTrouble } = this.#context
+    const { clock, limits, announce, flow } = options
+    this.#run(held, (signal) =>
+      held.shard.keep((error) => {
+        if (error instanceof KafkaError) onTrouble(error)
+      }, signal),
+    )
+    this.#run(held, async (signal) => {
+      while (true) {
+        await clock.sleep(limits.progressIntervalMs, signal)
+        try {
+          await this.#writeProgress(held, signal)
+        } catch (error) {
+          signal.throwIfAborted()
+          if (!(error instanceof KafkaError)) throw error
+          announce({ flow: flow.id, kind: 'progress-not-written', reason: error.message })
+        }
+      }
+    })
+  }
+
+  async #writeProgress(held: HeldShard, signal: AbortSignal): Promise<void> {
+    const { flow, rule } = this.#context.options
+    const moved = progressMoved(held.partitions.values(), held.written, flow.id, rule)
+    if (moved.length === 0) return
+    await held.shard.write(moved, signal)
+    for (const { key, progress } of moved) held.written.set(partitionKey(key.topic, key.partition), progress)
+  }
+
+  async #release(held: HeldShard): Promise<void> {
+    const { cut, reader, options } = this.#context
+    held.isLeaving = true
+    for (const partition of held.partitions.values()) reader.remove(partition)
+    const isSettling = (): boolean => [...held.partitions.values()].some((partition) => partition.isSettling)
+    const { signal } = held.stop
+    const until = AbortSignal.any([signal, cut])
+    try {
+      while (isSettling()) await options.clock.sleep(RELEASE_POLL_MS, until)
+      if (held.isKept) await this.#writeProgress(held, until)
+    } catch (error) {
+      if (!until.aborted && !(error instanceof KafkaError) && !(error instanceof ShardLostError)) throw error
+    }
+    this.#abandon(held)
+    await Promise.all(held.tasks)
+  }
+
+  #drop(held: HeldShard, key: string, partition: PartitionFlow): void {
+    held.partitions.delete(key)
+    held.written.delete(key)
+    this.#context.reader.remove(partition)
+    this.#context.writer.remove(partition)
+    partition.giveUp()
+  }
+
+  #abandon(held: HeldShard): void {
+    held.stop.abort(new Error('the shard is given up'))
+    for (const [key, partition] of held.partitions) this.#drop(held, key, partition)
+    held.shard.close()
+    if (this.#held.get(held.shard.index) === held) this.#held.delete(held.shard.index)
+  }
+
+  #lost(held: HeldShard): void {
+    if (held.stop.signal.aborted) return
+    const { options, cut, tasks } = this.#context
+    const { index } = held.shard
+    options.announce({ flow: options.flow.id, kind: 'shard-lost', shard: index })
+    this.#abandon(held)
+    tasks.run(async () => {
+      try {
+        await options.clock.sleep(RETAKE_MS * (1 + options.random.next()), cut)
+      } catch {
+        return
+      }
+      if (this.#claimed.has(index) && !this.#held.has(index)) this.#hold(index)
+    })
+  }
+
+  /** Work for a shard, until it is given up. What a cluster refuses is told and tried again with the next discovery. */
+  #run(held: HeldShard, task: (signal: AbortSignal) => Promise<void>): void {
+    const { signal } = held.stop
+    if (signal.aborted) return
+    this.#context.tasks.run(async () => {
+      const running = task(signal)
+      const settled = running.catch(() => {})
+      held.tasks.add(settled)
+      try {
+        await running
+      } catch (error) {
+        if (signal.aborted) return
+        if (error instanceof ShardLostError) this.#lost(held)
+        else if (error instanceof KafkaError) this.#context.onTrouble(error)
+        else throw error
+      } finally {
+        held.tasks.delete(settled)
+      }
+    })
+  }
+}

@@ -1,0 +1,45 @@
+import type { Progress } from '../shards/progress-record.ts'
+import type { Shard } from '../shards/shard.ts'
+import type { PartitionFlow } from './partition-flow.ts'
+import type { StoppedPartition } from './snapshot.ts'
+
+/** A shard that this process owns, and what it does with it. */
+export interface HeldShard {
+  readonly shard: Shard
+  /** Ends everything that is done for the shard. */
+  readonly stop: AbortController
+  /** By `topic/partition`. */
+  readonly partitions: Map<string, PartitionFlow>
+  /** Partitions that are being fenced and looked up in the logs, by `topic/partition`. */
+  readonly starting: Set<string>
+  /** Partitions that cannot be started, and why, by `topic/partition`. */
+  readonly refused: Map<string, StoppedPartition>
+  /** Everything that is under way for the shard. */
+  readonly tasks: Set<Promise<void>>
+  /** The progress that was written last, by `topic/partition`. */
+  readonly written: Map<string, Progress>
+  /** It was fenced, and ownership is being kept. */
+  isKept: boolean
+  /** It goes to another process: nothing new is started. */
+  isLeaving: boolean
+  /** A proof of ownership is being asked for. */
+  isProving: boolean
+}
+
+export function heldShard(shard: Shard): HeldShard {
+  return {
+    shard,
+    stop: new AbortController(),
+    partitions: new Map(),
+    starting: new Set(),
+    refused: new Map(),
+    tasks: new Set(),
+    written: new Map(),
+    isKept: false,
+    isLeaving: false,
+    isProving: false,
+  }
+}
+
+/** What partitions are kept by. */
+export const partitionKey = (topic: string, partition: number): string => `${topic}/${partition}`

@@ -1,0 +1,27 @@
+import type { ForwardingRule, Progress } from '../shards/progress-record.ts'
+import type { ProgressEntry } from '../shards/shard.ts'
+import type { FlowId } from '../topology/model.ts'
+import { partitionKey } from './held-shard.ts'
+import type { PartitionFlow } from './partition-flow.ts'
+
+/** The progress of those partitions whose last written progress says less. */
+export function progressMoved(
+  partitions: Iterable<PartitionFlow>,
+  written: ReadonlyMap<string, Progress>,
+  flow: FlowId,
+  rule: ForwardingRule,
+): readonly ProgressEntry[] {
+  const moved: ProgressEntry[] = []
+  for (const { place, window, partition } of partitions) {
+    const { sourceTopic: topic, sourceTopicId: topicId, targetTopicId } = place
+    const before = written.get(partitionKey(topic, partition))
+    const { sourceNext, targetNext, sequence } = window.acknowledged
+    if (before?.sourceNext === sourceNext && before.targetNext === targetNext) continue
+    const { producer } = window
+    moved.push({
+      key: { flow, topic, partition },
+      progress: { topicId, targetTopicId, sourceNext, targetNext, producer, sequence, rule },
+    })
+  }
+  return moved
+}

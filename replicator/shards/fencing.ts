@@ -1,0 +1,138 @@
+import type {
+  Cluster,
+  PartitionOutcome,
+  ProducerIdentity,
+  TopicPartition,
+  Transaction,
+} from '../kafka/cluster.ts'
+import { isRetriable, type KafkaError } from '../kafka/errors.ts'
+import type { LogBounds } from './log-walks.ts'
+import type { FencePlace } from './shard.ts'
+
+const OPERATION_NOT_ATTEMPTED = 55
+
+/** Why a partition cannot be fenced, and whether it may be later. */
+export interface FenceRefusal {
+  readonly reason: string
+  readonly wayOut: string
+  readonly retriable: boolean
+}
+
+/**
+ * Adds the places and the progress partition to the shard's transaction. One partition that is refused keeps the
+ * broker from adding any, so the others are asked for again without it.
+ * @returns the places that were refused
+ * @throws KafkaError when the progress partition itself is refused, or nobody answers
+ */
+export async function addToTransaction(
+  target: Cluster,
+  transaction: Transaction,
+  places: readonly FencePlace[],
+  progress: TopicPartition,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<FencePlace, FenceRefusal>> {
+  const refused = new Map<FencePlace, FenceRefusal>()
+  for (let left = places; ; ) {
+    const asked = [progress, ...left.map((place) => place.target)]
+    const outcomes = byPlace(await target.addPartitionsToTransaction(transaction, asked, signal))
+    const failed = left.filter((place) => outcomes.get(keyOf(place.target))?.result.ok !== true)
+    const own = outcomes.get(keyOf(progress))?.result
+    if (own?.ok && failed.length === 0) return refused
+    const culprits = failed.filter(
+      (place) => codeOf(outcomes.get(keyOf(place.target))) !== OPERATION_NOT_ATTEMPTED,
+    )
+    if (culprits.length === 0) {
+      if (own === undefined || own.ok)
+        throw new Error('AddPartitionsToTxn did not answer for every partition')
+      throw own.error
+    }
+    for (const place of culprits) {
+      const result = outcomes.get(keyOf(place.target))?.result
+      if (result !== undefined && !result.ok)
+        refused.set(place, refusalOf(result.error, 'Grant the replicator WRITE on the target topic.'))
+    }
+    left = left.filter((place) => !refused.has(place))
+  }
+}
+
+/** A producer that no transactional id leads to any more: its latest known epoch, and where it may write. */
+export interface FormerProducer {
+  readonly identity: ProducerIdentity
+  readonly places: readonly FencePlace[]
+}
+
+/**
+ * Fences producer ids directly on the partitions that they wrote to: no transactional id leads to them any more.
+ * @returns the places that could not be fenced
+ * @throws KafkaError when the progress partition cannot be fenced
+ */
+export async function fenceFormer(
+  target: Cluster,
+  former: readonly FormerProducer[],
+  progress: TopicPartition,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<FencePlace, FenceRefusal>> {
+  const refused = new Map<FencePlace, FenceRefusal>()
+  for (const {
+    identity: { producerId, producerEpoch },
+    places,
+  } of former) {
+    const identity = { producerId, producerEpoch: producerEpoch + 1 }
+    const asked = [progress, ...places.map((place) => place.target)]
+    const outcomes = byPlace(await target.writeTransactionMarkers(identity, 'abort', asked, signal))
+    const own = outcomes.get(keyOf(progress))?.result
+    if (own !== undefined && !own.ok) throw own.error
+    for (const place of places) {
+      const result = outcomes.get(keyOf(place.target))?.result
+      if (result === undefined || result.ok) continue
+      refused.set(
+        place,
+        refusalOf(
+          result.error,
+          `The shard's transactional id expired while nobody used it. Grant the replicator CLUSTER_ACTION so that it can fence producer id ${producerId}.`,
+        ),
+      )
+    }
+  }
+  return refused
+}
+
+/** Where the places' logs begin and end now, or why that cannot be told. */
+export async function boundsOf(
+  target: Cluster,
+  places: readonly FencePlace[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<FencePlace, LogBounds | FenceRefusal>> {
+  if (places.length === 0) return new Map()
+  const answers = await target.listOffsets(
+    places.flatMap(({ target: at }) => [
+      { ...at, at: 'earliest' as const },
+      { ...at, at: 'latest' as const },
+    ]),
+    signal,
+  )
+  return new Map(
+    places.map((place, index): [FencePlace, LogBounds | FenceRefusal] => {
+      const start = answers[2 * index]?.result
+      const end = answers[2 * index + 1]?.result
+      if (start === undefined || end === undefined)
+        throw new Error('ListOffsets answered less than it was asked')
+      if (start.ok && end.ok) return [place, { start: start.value.offset, end: end.value.offset }]
+      const failed = start.ok ? end : start
+      if (failed.ok) throw new Error('Unreachable: one of the two has failed')
+      return [place, refusalOf(failed.error, 'Grant the replicator DESCRIBE on the target topic.')]
+    }),
+  )
+}
+
+function refusalOf(error: KafkaError, wayOut: string): FenceRefusal {
+  return { reason: error.message, wayOut: error.wayOut ?? wayOut, retriable: isRetriable(error) }
+}
+
+const byPlace = (outcomes: readonly PartitionOutcome[]): ReadonlyMap<string, PartitionOutcome> =>
+  new Map(outcomes.map((outcome) => [keyOf(outcome), outcome]))
+
+const codeOf = (outcome: PartitionOutcome | undefined): number | undefined =>
+  outcome === undefined || outcome.result.ok ? undefined : outcome.result.error.code
+
+const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`

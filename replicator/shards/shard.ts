@@ -1,0 +1,404 @@
+import type { BackoffPolicy } from '../clock/backoff.ts'
+import type { Clock } from '../clock/clock.ts'
+import type { Random } from '../clock/random.ts'
+import type { Cluster, ProducerIdentity, TopicPartition } from '../kafka/cluster.ts'
+import type { ProducerRegistry } from '../provenance/origins.ts'
+import type { FlowId } from '../topology/model.ts'
+import { isFenced, ShardLostError } from './fenced.ts'
+import { addToTransaction, boundsOf, type FenceRefusal, type FormerProducer, fenceFormer } from './fencing.ts'
+import type { LogBounds, LogWalks } from './log-walks.ts'
+import { OneAtATime } from './one-at-a-time.ts'
+import type { OwnershipLimits } from './ownership-limits.ts'
+import { OwnershipProof } from './ownership-proof.ts'
+import {
+  encodeOwnerKey,
+  encodeProgress,
+  encodeProgressKey,
+  type Progress,
+  type ProgressKey,
+} from './progress-record.ts'
+import { readOn } from './progress-topic.ts'
+import { ProgressView } from './progress-view.ts'
+import { ShardJournal } from './shard-journal.ts'
+
+/** Bytes of records in one append, well below the brokers' default `max.message.bytes`. */
+const APPEND_BYTES_MAX = 512 * 1024
+
+export interface ShardOptions {
+  readonly flow: FlowId
+  readonly index: number
+  readonly transactionalId: string
+  readonly target: Cluster
+  readonly progressTopic: string
+  readonly progressTopicId: string | undefined
+  readonly registry: ProducerRegistry | undefined
+  /** Through the target's logs. */
+  readonly walks: LogWalks
+  readonly limits: OwnershipLimits
+  readonly clock: Clock
+  readonly random: Random
+  readonly backoff: BackoffPolicy
+}
+
+/** A partition to be fenced: what it is called in progress, and on the target. */
+export interface FencePlace {
+  readonly key: ProgressKey
+  readonly target: TopicPartition
+}
+
+/**
+ * `fenced`: our marker is in the target partition or on its way. `refused`: it cannot be fenced now; `retriable` when
+ * it may later.
+ */
+export type FencedPlace =
+  | {
+      readonly kind: 'fenced'
+      readonly place: FencePlace
+      readonly progress: Progress | undefined
+      /** Of the target log, from before the marker; where there is no progress. */
+      readonly before: LogBounds | undefined
+    }
+  | {
+      readonly kind: 'refused'
+      readonly place: FencePlace
+      readonly reason: string
+      readonly wayOut: string
+      readonly retriable: boolean
+    }
+
+export interface Fenced {
+  readonly marker: ProducerIdentity
+  readonly formerIds: ReadonlySet<bigint>
+  readonly progressLost: boolean
+  readonly places: readonly FencedPlace[]
+}
+
+export interface ProgressEntry {
+  readonly key: ProgressKey
+  readonly progress: Progress
+}
+
+/**
+ * One process's ownership of a shard: a transactional id whose latest epoch is ours.
+ *
+ * Invariants:
+ *   A. Partitions are written only behind a marker of ours ({@link fence}), under the identity of that marker.
+ *   B. Progress is appended by the identity whose marker stands last in the progress partition.
+ *   C. {@link isProven} holds only while no other process can have taken over without the target refusing us.
+ */
+export class Shard {
+  readonly index: number
+  readonly #options: ShardOptions
+  readonly #journal: ShardJournal
+  readonly #view: ProgressView
+  readonly #turns = new OneAtATime()
+  readonly #queue: { entries: readonly ProgressEntry[]; settle: PromiseWithResolvers<void> }[] = []
+  #former: { readonly ids: Set<bigint>; readonly progressLost: boolean } | undefined
+  #identity: ProducerIdentity | undefined
+  #readUpTo: bigint | undefined
+  /** A fence of ours has succeeded. */
+  #isTaken = false
+  readonly #proof: OwnershipProof
+  #renewedMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: ShardOptions) {
+    this.index = options.index
+    this.#options = options
+    const { target, progressTopic: topic, index, clock, random, backoff } = options
+    this.#journal = new ShardJournal({ cluster: target, topic, partition: index, clock, random, backoff })
+    this.#view = new ProgressView(options.flow)
+    this.#proof = new OwnershipProof(clock)
+  }
+
+  /** What this shard's partition of the progress topic says; known once something was fenced. */
+  progressOf(topic: string, partition: number): Progress | undefined {
+    return this.#view.of(topic, partition)
+  }
+
+  /** Whether batches may be sent: nobody can have taken the shard over in silence. */
+  isProven(): boolean {
+    return this.#proof.ageMs() <= this.#options.limits.proofMaxMs
+  }
+
+  /**
+   * Makes sure that nobody else, an earlier self included, can write to these partitions any more, and learns what
+   * progress says about them. The first call takes the shard over.
+   * @throws ShardLostError when another process has taken it since; KafkaError; the signal's reason
+   */
+  fence(places: readonly FencePlace[], signal: AbortSignal): Promise<Fenced> {
+    return this.#turns.run(() => this.#fence(places, signal))
+  }
+
+  /**
+   * Writes progress; settles when it is on the target. Concurrent writes share appends.
+   * @throws ShardLostError, KafkaError, the signal's reason
+   */
+  async write(entries: readonly ProgressEntry[], signal: AbortSignal): Promise<void> {
+    const settle = Promise.withResolvers<void>()
+    this.#queue.push({ entries, settle })
+    if (this.#queue.length === 1) void this.#turns.run(() => this.#flush(signal))
+    await settle.promise
+  }
+
+  /** Asks the coordinator whether the shard is still ours. @throws as {@link fence} */
+  prove(signal: AbortSignal): Promise<void> {
+    return this.#turns.run(async () => {
+      if (this.isProven()) return
+      await this.#renew(signal)
+    })
+  }
+
+  /** Keeps ownership proven and the transactional id alive until the signal aborts. @throws ShardLostError */
+  async keep(onTrouble: (error: unknown) => void, signal: AbortSignal): Promise<void> {
+    const { clock, limits } = this.#options
+    const tickMs = Math.min(limits.proofMaxMs / 3, limits.renewMs / 3)
+    while (true) {
+      await clock.sleep(tickMs, signal)
+      try {
+        await this.#turns.run(() => this.#maintain(signal))
+      } catch (error) {
+        signal.throwIfAborted()
+        if (error instanceof ShardLostError) throw error
+        onTrouble(error)
+      }
+    }
+  }
+
+  close(): void {
+    this.#journal.close()
+  }
+
+  async #fence(places: readonly FencePlace[], signal: AbortSignal): Promise<Fenced> {
+    const { target } = this.#options
+    const asked = this.#proof.now()
+    const identity = await this.#nextEpoch(signal)
+    await this.#readProgress(signal)
+    const refusals = await this.#fenceFormer(identity, places, signal)
+    const open = places.filter((place) => !refusals.has(place))
+    const unknown = open.filter(({ key }) => this.progressOf(key.topic, key.partition) === undefined)
+    const before = await boundsOf(target, unknown, signal)
+    for (const [place, bounds] of before) {
+      if (!('start' in bounds)) refusals.set(place, bounds)
+    }
+    const transaction = { transactionalId: this.#options.transactionalId, identity }
+    const ready = open.filter((place) => !refusals.has(place))
+    try {
+      for (const [place, refusal] of await addToTransaction(target, transaction, ready, this.#at, signal))
+        refusals.set(place, refusal)
+      await target.endTransaction(transaction, 'abort', signal)
+    } catch (error) {
+      throw this.#orLost(error)
+    }
+    await this.#reachMarker(identity, signal)
+    this.#journal.become(identity)
+    this.#isTaken = true
+    this.#proof.given(asked)
+    this.#renewedMs = asked.monotonicMs
+    const { ids, progressLost } = this.#former ?? { ids: new Set<bigint>(), progressLost: false }
+    return {
+      marker: identity,
+      formerIds: ids,
+      progressLost,
+      places: places.map((place): FencedPlace => {
+        const refusal = refusals.get(place)
+        if (refusal !== undefined) return { kind: 'refused', place, ...refusal }
+        const bounds = before.get(place)
+        return {
+          kind: 'fenced',
+          place,
+          progress: this.progressOf(place.key.topic, place.key.partition),
+          before: bounds !== undefined && 'start' in bounds ? bounds : undefined,
+        }
+      }),
+    }
+  }
+
+  get #at(): TopicPartition {
+    return { topic: this.#options.progressTopic, partition: this.index }
+  }
+
+  /** A new epoch of our id; nobody else may have taken one since the last of ours. */
+  async #nextEpoch(signal: AbortSignal): Promise<ProducerIdentity> {
+    const { target, transactionalId, registry, flow, progressTopicId } = this.#options
+    let identity: ProducerIdentity
+    try {
+      identity = await target.initProducerId(transactionalId, signal, this.#identity)
+    } catch (error) {
+      throw this.#orLost(error)
+    }
+    const isNew = identity.producerId !== this.#identity?.producerId
+    if (this.#former === undefined) {
+      const former = (await registry?.formerly(flow, signal)) ?? []
+      const ids = new Set(former.map(({ producerId }) => producerId))
+      // An id with a history was used before, whatever the registry says.
+      if (identity.producerEpoch > 0) ids.add(identity.producerId)
+      const progressLost = former.some(
+        (entry) => entry.progressTopicId !== undefined && entry.progressTopicId !== progressTopicId,
+      )
+      this.#former = { ids, progressLost }
+    }
+    if (isNew && !this.#former.ids.has(identity.producerId)) {
+      const { index: shard } = this
+      await registry?.register({ producerId: identity.producerId, flow, shard, progressTopicId }, signal)
+    }
+    this.#identity = identity
+    return identity
+  }
+
+  async #readProgress(signal: AbortSignal): Promise<void> {
+    this.#readUpTo = await readOn(this.#at, this.#readUpTo, this.#view, this.#options.walks, signal)
+  }
+
+  /** Fences producers that progress names and that our transactional id does not lead to (any more). */
+  async #fenceFormer(identity: ProducerIdentity, places: readonly FencePlace[], signal: AbortSignal) {
+    const refusals = new Map<FencePlace, FenceRefusal>()
+    const fenced = new Set<bigint>([identity.producerId])
+    for (;;) {
+      const former = this.#formerProducers(fenced, places)
+      if (former.length === 0) return refusals
+      const outcome = await fenceFormer(this.#options.target, former, this.#at, signal)
+      for (const [place, refusal] of outcome) refusals.set(place, refusal)
+      for (const { identity: gone } of former) fenced.add(gone.producerId)
+      // One that was not fenced until now may have written since.
+      await this.#readProgress(signal)
+    }
+  }
+
+  /** Producers that progress names, by id: those of these places, and at first all, because they write progress too. */
+  #formerProducers(except: ReadonlySet<bigint>, places: readonly FencePlace[]): readonly FormerProducer[] {
+    const byName = new Map(places.map((place) => [`${place.key.topic}/${place.key.partition}`, place]))
+    const found = new Map<bigint, { identity: ProducerIdentity; places: FencePlace[] }>()
+    for (const { key, progress } of this.#view.entries) {
+      const { producer } = progress
+      const place = byName.get(`${key.topic}/${key.partition}`)
+      if (except.has(producer.producerId) || (place === undefined && this.#isTaken)) continue
+      const known = found.get(producer.producerId)
+      const latest = Math.max(known?.identity.producerEpoch ?? 0, producer.producerEpoch)
+      found.set(producer.producerId, {
+        identity: { producerId: producer.producerId, producerEpoch: latest },
+        places: [...(known?.places ?? []), ...(place === undefined ? [] : [place])],
+      })
+    }
+    return [...found.values()]
+  }
+
+  /** Reads on until our marker stands in the progress partition: nobody writes there behind it but we. */
+  async #reachMarker(identity: ProducerIdentity, signal: AbortSignal): Promise<void> {
+    const { walks } = this.#options
+    const { next } = await walks.walk(
+      {
+        ...this.#at,
+        from: this.#readUpTo ?? 0n,
+        isolation: 'read_uncommitted',
+        atEnd: 'wait',
+        visit: (batch) => {
+          this.#view.visit(batch)
+          const { buffer, at } = batch.raw
+          const isOurs =
+            batch.verdict === 'control' &&
+            buffer.readBigInt64BE(at + 43) === identity.producerId &&
+            buffer.readInt16BE(at + 51) === identity.producerEpoch
+          return isOurs ? 'enough' : 'on'
+        },
+      },
+      signal,
+    )
+    this.#readUpTo = next
+  }
+
+  async #flush(signal: AbortSignal): Promise<void> {
+    while (this.#queue.length > 0) {
+      const taken = this.#take()
+      try {
+        await this.#append(
+          taken.flatMap(({ entries }) => entries),
+          signal,
+        )
+        for (const { settle } of taken) settle.resolve()
+      } catch (error) {
+        for (const { settle } of taken) settle.reject(error)
+      }
+    }
+  }
+
+  /** Writes that share an append, as many as fit. */
+  #take(): { entries: readonly ProgressEntry[]; settle: PromiseWithResolvers<void> }[] {
+    let bytes = 0
+    let count = 0
+    for (const { entries } of this.#queue) {
+      // Keys and values are JSON around two names and some numbers.
+      for (const { key } of entries) bytes += 512 + 2 * (key.topic.length + key.flow.length)
+      if (count > 0 && bytes > APPEND_BYTES_MAX) break
+      count++
+    }
+    return this.#queue.splice(0, count)
+  }
+
+  async #append(entries: readonly ProgressEntry[], signal: AbortSignal): Promise<void> {
+    const pieces: ProgressEntry[][] = []
+    const perPiece = 800
+    for (let at = 0; at < entries.length; at += perPiece) pieces.push(entries.slice(at, at + perPiece))
+    for (const piece of pieces) {
+      await this.#appendRecords(
+        piece.map(({ key, progress }) => [encodeProgressKey(key), encodeProgress(progress)]),
+        signal,
+      )
+      for (const { key, progress } of piece) this.#view.set(key, progress)
+    }
+  }
+
+  async #appendRecords(pairs: readonly (readonly [Buffer, Buffer])[], signal: AbortSignal): Promise<void> {
+    const { clock, limits } = this.#options
+    const timestamp = BigInt(Math.floor(clock.wallMs()))
+    const records = pairs.map(([key, value]) => ({ key, value, headers: [], timestamp }))
+    for (;;) {
+      let sent = this.#proof.now()
+      // Only while the broker cannot have forgotten a successor's marker does its consent prove anything.
+      const mayWrite = (): boolean => {
+        sent = this.#proof.now()
+        return this.#proof.ageMs() < limits.memoryMs
+      }
+      const outcome = await this.#journal.append(records, mayWrite, signal)
+      if (outcome === 'written') {
+        this.#proof.given(sent)
+        return
+      }
+      if (outcome === 'fenced') throw new ShardLostError(this.index)
+      await this.#fence([], signal)
+    }
+  }
+
+  async #maintain(signal: AbortSignal): Promise<void> {
+    const { clock, limits, flow } = this.#options
+    const nowMs = clock.monotonicMs()
+    if (nowMs - this.#renewedMs >= limits.renewMs) await this.#renew(signal)
+    else if (this.#proof.ageMs() >= limits.proofMaxMs / 2) {
+      const { producerId, producerEpoch } = this.#identity ?? { producerId: -1n, producerEpoch: -1 }
+      const life = { v: 2, producerId: String(producerId), producerEpoch, atMs: Math.floor(clock.wallMs()) }
+      await this.#appendRecords(
+        [[encodeOwnerKey(flow, this.index), Buffer.from(JSON.stringify(life))]],
+        signal,
+      )
+    }
+  }
+
+  /** An empty transaction: the coordinator refuses it unless the shard is ours, and keeps the id for it. */
+  async #renew(signal: AbortSignal): Promise<void> {
+    const { target, transactionalId } = this.#options
+    if (this.#identity === undefined) throw new Error('A shard is taken over before it is kept')
+    const asked = this.#proof.now()
+    const transaction = { transactionalId, identity: this.#identity }
+    try {
+      await addToTransaction(target, transaction, [], this.#at, signal)
+      await target.endTransaction(transaction, 'abort', signal)
+    } catch (error) {
+      throw this.#orLost(error)
+    }
+    this.#proof.given(asked)
+    this.#renewedMs = asked.monotonicMs
+  }
+
+  #orLost(error: unknown): unknown {
+    return isFenced(error) ? new ShardLostError(this.index, error) : error
+  }
+}

@@ -5,12 +5,14 @@ import { registerDemo } from './commands/demo.ts'
 import { registerLocal } from './commands/local.ts'
 import { registerReplicate } from './commands/replicate.ts'
 import { registerTopology } from './commands/topology.ts'
+import { registerVerify } from './commands/verify.ts'
 import { exitCode } from './exit-codes.ts'
 
 /** Every command, in the order of --help. A command loads what it needs only when it runs. */
 const registrations: readonly ((program: Command) => void)[] = [
   registerDemo,
   registerReplicate,
+  registerVerify,
   registerTopology,
   registerLocal,
 ]

@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs'
 import type { Clock } from '../clock/clock.ts'
 import { systemRandom } from '../clock/random.ts'
 import { systemClock } from '../clock/system-clock.ts'
-import { formatProblem } from '../config/config-problem.ts'
-import { type CausewayConfig, loadConfig } from '../config/load-config.ts'
+import type { CausewayConfig } from '../config/load-config.ts'
 import type { FlowSnapshot } from '../flow/snapshot.ts'
 import { type HealthServer, startHealthServer } from '../http/health-server.ts'
 import { flowsAt, type Replicator, startReplicator } from '../processes/replicate.ts'
@@ -11,11 +9,11 @@ import { runUntilSignalled, type StoppingReason } from '../processes/run-until-s
 import { topicRules } from '../topics/topic-rules.ts'
 import { httpPaths } from '../topology/internal-names.ts'
 import type { Flow, RegionAlias } from '../topology/model.ts'
-import { refusals } from '../topology/refusals.ts'
 import { CommandFailure } from './command-failure.ts'
 import { exitCode } from './exit-codes.ts'
 import { type Output, openOutput } from './output.ts'
 import { fitLines, formatCount, progressLine } from './progress-line.ts'
+import { readConfig } from './read-config.ts'
 import { jsonLog, type ReplicateLog, terminalLog } from './replicate-log.ts'
 
 /** The command line of `causeway replicate`. */
@@ -70,19 +68,6 @@ export async function runReplicate(args: ReplicateArguments): Promise<number> {
     await progress
     await health?.close()
   }
-}
-
-function readConfig(path: string, output: Output): CausewayConfig {
-  const loaded = loadConfig({ path, readFile: (file) => readFileSync(file), environment: process.env })
-  if (!loaded.ok) throw new CommandFailure(exitCode.usage, loaded.problems.map(formatProblem).join('\n'))
-  for (const warning of loaded.warnings)
-    output.note(`${output.styledNote('yellow', 'warning:')} ${formatProblem(warning)}`)
-  const refused = refusals(loaded.config.topology)
-  if (refused.length > 0) {
-    const lines = refused.map(({ message, hint }) => `${path}: ${message}; ${hint}`)
-    throw new CommandFailure(exitCode.usage, lines.join('\n'))
-  }
-  return loaded.config
 }
 
 function regionOf({ topology }: CausewayConfig, at: string | undefined): RegionAlias | undefined {

@@ -1,18 +1,27 @@
 import type { Clock } from '../clock/clock.ts'
 import type { Random } from '../clock/random.ts'
-import type { Cluster, TopicPartition } from '../kafka/cluster.ts'
-import { KafkaError } from '../kafka/errors.ts'
-import { BrokerChannels, UnreadableError } from './broker-channels.ts'
-import { committedRanges, type OffsetRange, type RangeAnswer } from './committed-ranges.ts'
-import { PartitionComparison } from './partition-comparison.ts'
-import { committedRecords } from './partition-reader.ts'
-import type { ReaderContext } from './reader-context.ts'
+import type { Cluster } from '../kafka/cluster.ts'
+import { BrokerChannels } from './broker-channels.ts'
+import { committedRanges } from './committed-ranges.ts'
+import {
+  type ComparedPartition,
+  type CountRecords,
+  comparePartition,
+  type Sides,
+} from './compare-partition.ts'
+import type { Takes } from './partition-reader.ts'
 import type { PartitionVerdict, VerifyReport } from './report.ts'
 
 export interface ComparedPair {
   readonly sourceTopic: string
   readonly targetTopic: string
   readonly partitions: readonly number[]
+}
+
+/** Which batches are compared: topics of one name can hold what others wrote. */
+export interface TakenBatches {
+  readonly source: Takes
+  readonly target: Takes
 }
 
 export interface CompareProgress {
@@ -29,6 +38,15 @@ export interface CompareOptions {
   readonly clock: Clock
   readonly random: Random
   readonly signal: AbortSignal
+  /** Asked once it is decided how far the comparison goes, so that it knows every producer up to there. Default: all. */
+  readonly takes?: (signal: AbortSignal) => Promise<TakenBatches>
+  /**
+   * How long the target may take, from the start, to show what the source has, in milliseconds; for flows that are at
+   * work. 0 by default: what is not there at the start is missing.
+   */
+  readonly settleMs?: number
+  /** Whether the copy may begin later than its source, as that of a flow that started at the latest records. */
+  readonly mayBeginLater?: boolean
   /** Called after every piece that was read. */
   readonly onProgress?: (progress: CompareProgress) => void
   /** Partitions compared at the same time; 4 by default. Each takes some MiB, more where the sides differ. */
@@ -40,7 +58,8 @@ const concurrencyDefault = 4
 /**
  * Compares target topics with their sources, record by record and in order: key, value, headers and timestamp.
  * Both sides are read as a read_committed consumer reads them, from their beginning up to the last stable offsets at
- * the start of the comparison; so the answer is about a copy that had caught up by then.
+ * the start of the comparison; so the answer is about a copy that had caught up by then, or within `settleMs`.
+ * Records at the beginning of the target that its source has deleted are counted and otherwise left out.
  *
  * A partition that cannot be read is part of the report.
  * @throws the signal's reason once it aborts; KafkaError when a cluster does not tell its offsets at all
@@ -62,40 +81,31 @@ export async function compareTopics(options: CompareOptions): Promise<VerifyRepo
   }
 }
 
-interface Task {
-  readonly source: TopicPartition
-  readonly target: TopicPartition
-}
-
-interface Sides {
-  readonly source: ReaderContext
-  readonly target: ReaderContext
-}
-
-type CountRecords = (side: 'source' | 'target', records: number) => void
-
 async function compareAll(
-  { pairs, onProgress, concurrency = concurrencyDefault }: CompareOptions,
+  options: CompareOptions,
   sides: Sides,
   stop: (error: unknown) => void,
 ): Promise<readonly PartitionVerdict[]> {
+  const { pairs, onProgress, concurrency = concurrencyDefault, settleMs = 0, mayBeginLater = false } = options
   const tasks = pairs.flatMap(({ sourceTopic, targetTopic, partitions }) =>
     partitions.map(
-      (partition): Task => ({
+      (partition): ComparedPartition => ({
         source: { topic: sourceTopic, partition },
         target: { topic: targetTopic, partition },
       }),
     ),
   )
   const progress = { partitionsDone: 0, partitionsTotal: tasks.length, sourceRecords: 0, targetRecords: 0 }
-  const [sourceRanges, targetRanges] = await Promise.all(
-    (['source', 'target'] as const).map((side) =>
-      committedRanges(
-        tasks.map((task) => task[side]),
-        sides[side],
-      ),
-    ),
-  )
+  const rangesOf = (side: 'source' | 'target') =>
+    committedRanges(
+      tasks.map((task) => task[side]),
+      sides[side],
+    )
+  // The target first: then whatever it holds by now lies within the source's range.
+  const targetRanges = await rangesOf('target')
+  const sourceRanges = await rangesOf('source')
+  const takes = (await options.takes?.(sides.source.signal)) ?? { source: () => true, target: () => true }
+  const settledByMs = settleMs === 0 ? undefined : sides.target.clock.monotonicMs() + settleMs
   const count: CountRecords = (side, records) => {
     progress[side === 'source' ? 'sourceRecords' : 'targetRecords'] += records
     onProgress?.({ ...progress })
@@ -104,11 +114,19 @@ async function compareAll(
   const queue = tasks.entries()
   const worker = async () => {
     for (const [index, task] of queue) {
-      const source = sourceRanges?.[index]
-      const target = targetRanges?.[index]
+      const source = sourceRanges[index]
+      const target = targetRanges[index]
       if (source === undefined || target === undefined) throw new Error('a partition without its ranges')
       sides.source.signal.throwIfAborted()
-      verdicts[index] = await comparePartition(task, sides, { source, target }, count)
+      verdicts[index] = await comparePartition({
+        task,
+        sides,
+        ranges: { source, target },
+        takes,
+        settledByMs,
+        mayBeginLater,
+        count,
+      })
       progress.partitionsDone++
       onProgress?.({ ...progress })
     }
@@ -120,64 +138,6 @@ async function compareAll(
     if (outcome.status === 'rejected') sides.source.signal.throwIfAborted()
   }
   return verdicts
-}
-
-async function comparePartition(
-  task: Task,
-  sides: Sides,
-  ranges: { readonly source: RangeAnswer; readonly target: RangeAnswer },
-  count: CountRecords,
-): Promise<PartitionVerdict> {
-  const comparison = new PartitionComparison()
-  let problem: string | undefined
-  try {
-    await feed(comparison, task, sides, ranges, count)
-  } catch (error) {
-    sides.source.signal.throwIfAborted()
-    if (!(error instanceof UnreadableError) && !(error instanceof KafkaError)) throw error
-    problem = error.message
-  }
-  const { source, target, differences, first } = comparison.result()
-  const verdict = problem !== undefined ? 'unreadable' : first !== undefined ? 'different' : 'identical'
-  return {
-    sourceTopic: task.source.topic,
-    targetTopic: task.target.topic,
-    partition: task.source.partition,
-    verdict,
-    source,
-    target,
-    differences,
-    ...(first === undefined ? {} : { first }),
-    ...(problem === undefined ? {} : { problem }),
-  }
-}
-
-async function feed(
-  comparison: PartitionComparison,
-  task: Task,
-  sides: Sides,
-  ranges: { readonly source: RangeAnswer; readonly target: RangeAnswer },
-  count: CountRecords,
-): Promise<void> {
-  const records = {
-    source: committedRecords(task.source, readable(ranges.source), sides.source),
-    target: committedRecords(task.target, readable(ranges.target), sides.target),
-  }
-  for (let need = comparison.advance(); need !== 'nothing'; need = comparison.advance()) {
-    sides.source.signal.throwIfAborted()
-    const piece = await records[need].next()
-    if (piece.done) {
-      comparison.end(need)
-    } else {
-      comparison.offer(need, piece.value)
-      count(need, piece.value.length)
-    }
-  }
-}
-
-function readable(answer: RangeAnswer): OffsetRange {
-  if (answer.kind === 'failed') throw answer.error
-  return answer.range
 }
 
 function reportOf({ source, target }: CompareOptions, verdicts: readonly PartitionVerdict[]): VerifyReport {

@@ -1,17 +1,20 @@
 import type { DifferenceKind, PartitionVerdict, VerifyReport } from './report.ts'
 
 const kinds: readonly DifferenceKind[] = ['missing', 'extra', 'duplicated', 'reordered', 'altered']
-const leftAligned = new Set(['topic', 'copy', 'verdict'])
+const leftAligned = new Set(['topic', 'copy', 'digest', 'verdict'])
+/** Enough to tell two contents apart; the report has all of it. */
+const DIGEST_LENGTH = 8
 
 /** The report as an aligned table, what is wrong below it, and the verdict as the last line. No final newline. */
 export function formatVerdict(report: VerifyReport): string {
-  const header = ['topic', 'copy', 'partition', report.source, report.target, 'verdict']
+  const header = ['topic', 'copy', 'partition', report.source, report.target, 'digest', 'verdict']
   const rows = report.partitions.map((partition) => [
     partition.sourceTopic,
     partition.targetTopic,
     `${partition.partition}`,
     grouped(partition.source.records),
     grouped(partition.target.records),
+    digestOf(partition),
     verdictOf(partition),
   ])
   const widths = header.map((title, column) =>
@@ -37,19 +40,40 @@ function verdictOf({ verdict, differences }: PartitionVerdict): string {
   return counts.join(', ')
 }
 
+/** One digest where both sides agree. */
+function digestOf({ source, target }: PartitionVerdict): string {
+  const [a, b] = [source, target].map(({ digest }) => digest.slice(0, DIGEST_LENGTH))
+  return source.digest === target.digest ? `${a}` : `${a} ${b}`
+}
+
 function explanations(report: VerifyReport): readonly string[] {
   const lines = report.partitions.flatMap((partition) => {
     const place = `${partition.sourceTopic}-${partition.partition}`
     if (partition.problem !== undefined) return [`${place}: ${partition.problem}`]
-    const { first } = partition
-    if (first === undefined) return []
-    const at = [
-      first.sourceOffset === undefined ? undefined : `${report.source} offset ${first.sourceOffset}`,
-      first.targetOffset === undefined ? undefined : `${report.target} offset ${first.targetOffset}`,
-    ].filter((part) => part !== undefined)
-    return [`${place}: first difference at ${at.join(', ')}: ${first.kind}; ${first.detail}`]
+    return [...olderLines(place, partition, report), ...differenceLines(place, partition, report)]
   })
   return lines.length === 0 ? [] : ['', ...lines]
+}
+
+function olderLines(place: string, { source, target }: PartitionVerdict, report: VerifyReport): string[] {
+  const lines: string[] = []
+  const records = (count: number) => `${grouped(count)} older record${count === 1 ? '' : 's'}`
+  if (target.older !== undefined)
+    lines.push(
+      `${place}: ${report.target} still has ${records(target.older)} that ${report.source} has deleted`,
+    )
+  if (source.older !== undefined)
+    lines.push(`${place}: ${report.source} has ${records(source.older)} from before the copy was begun`)
+  return lines
+}
+
+function differenceLines(place: string, { first }: PartitionVerdict, report: VerifyReport): string[] {
+  if (first === undefined) return []
+  const at = [
+    first.sourceOffset === undefined ? undefined : `${report.source} offset ${first.sourceOffset}`,
+    first.targetOffset === undefined ? undefined : `${report.target} offset ${first.targetOffset}`,
+  ].filter((part) => part !== undefined)
+  return [`${place}: first difference at ${at.join(', ')}: ${first.kind}; ${first.detail}`]
 }
 
 function conclusion(report: VerifyReport): string {

@@ -53,6 +53,12 @@ export class PartitionComparison {
     this.#side(side).window.end()
   }
 
+  /** Every record of the source has come and was matched or counted as a difference. */
+  get sourceIsSettled(): boolean {
+    const { ended, first } = this.#source.window
+    return ended && first === undefined
+  }
+
   /** Compares as far as it can; call again with what it needs, until it needs nothing. */
   advance(): Need {
     const source = this.#source.window

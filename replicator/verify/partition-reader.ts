@@ -2,7 +2,7 @@ import { backoffMs, defaultBackoff } from '../clock/backoff.ts'
 import type { FetchedPartition, FetchResponse, TopicPartition } from '../kafka/cluster.ts'
 import { isRetriable, KafkaError } from '../kafka/errors.ts'
 import { AbortedFilter } from '../records/aborted.ts'
-import { lastOffset } from '../records/batch-header.ts'
+import { lastOffset, producerId } from '../records/batch-header.ts'
 import { CorruptBatchError, DecompressionLimitError } from '../records/corrupt-batch.ts'
 import { crcMatches } from '../records/crc.ts'
 import { decodeBatch } from '../records/decode.ts'
@@ -18,21 +18,26 @@ const fetchWaitMaxMs = 250
 /** Failures in a row after which a partition counts as unreadable; with their pauses about 10 s. */
 const attemptsMax = 14
 
+/** Whether the batches of a producer id count. */
+export type Takes = (producerId: bigint) => boolean
+
 /**
  * The committed records of a partition, in order, in pieces of one Fetch. Fetched memory is given back before a
  * piece is handed out. Leader changes and broken channels are waited for.
+ * @param takes batches of other producer ids are passed over
  * @throws UnreadableError when the range cannot be read to its end
  */
 export async function* committedRecords(
   at: TopicPartition,
   range: OffsetRange,
   context: ReaderContext,
+  takes: Takes = () => true,
 ): AsyncGenerator<readonly RecordFingerprint[]> {
   const { channels, clock, random, signal } = context
   let next = range.from
   let attempt = 0
   while (next < range.until) {
-    const read = await tryFetch(at, { from: next, until: range.until }, context)
+    const read = await tryFetch(at, { from: next, until: range.until }, context, takes)
     if (read.kind === 'piece' && read.next > next) {
       next = read.next
       attempt = 0
@@ -58,12 +63,17 @@ interface Piece {
 
 type Read = Piece | { readonly kind: 'retry'; readonly reason: string }
 
-async function tryFetch(at: TopicPartition, range: OffsetRange, context: ReaderContext): Promise<Read> {
+async function tryFetch(
+  at: TopicPartition,
+  range: OffsetRange,
+  context: ReaderContext,
+  takes: Takes,
+): Promise<Read> {
   try {
     const response = await fetchOnce(at, range.from, context)
     if (response === undefined) return { kind: 'retry', reason: 'the partition has no leader' }
     try {
-      return readPiece(at, range, response, context)
+      return readPiece(at, range, response, context, takes)
     } finally {
       response.frame.release()
     }
@@ -108,6 +118,7 @@ function readPiece(
   range: OffsetRange,
   response: FetchResponse,
   context: ReaderContext,
+  takes: Takes,
 ): Piece {
   const fetched = response.partitions[0]
   if (fetched === undefined) return { kind: 'piece', records: [], next: range.from }
@@ -116,7 +127,7 @@ function readPiece(
   let next = range.from
   for (const { batch, verdict } of judgedBatches(fetched, at, context)) {
     next = lastOffset(batch.buffer, batch.at) + 1n
-    if (verdict !== 'deliver') continue
+    if (verdict !== 'deliver' || !takes(producerId(batch.buffer, batch.at))) continue
     for (const record of decoded(batch, at, context)) {
       if (record.offset >= range.from && record.offset < range.until) records.push(fingerprintOf(record))
     }

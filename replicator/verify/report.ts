@@ -1,4 +1,5 @@
 import type { RecordField } from '../records/record-fingerprint.ts'
+import type { FlowId, Naming } from '../topology/model.ts'
 
 /** What comparing source and target found. Plain data: offsets are decimal text, so JSON carries them whole. */
 export interface VerifyReport {
@@ -9,6 +10,14 @@ export interface VerifyReport {
   readonly records: { readonly source: number; readonly target: number }
   /** In the order of the pairs that were asked for. */
   readonly partitions: readonly PartitionVerdict[]
+}
+
+/** The comparison of one flow. */
+export interface FlowReport extends VerifyReport {
+  readonly flow: FlowId
+  readonly naming: Naming
+  /** `own`: other regions' records share these topics, and only what this flow forwards was compared. */
+  readonly scope: 'everything' | 'own'
 }
 
 export interface PartitionVerdict {
@@ -30,6 +39,8 @@ export interface PartitionSide {
   readonly records: number
   /** SHA-256 over all records in order, in hexadecimal; offsets do not count. */
   readonly digest: string
+  /** Records from before the other side begins: deleted there, or never copied. In neither of the other two. */
+  readonly older?: number
 }
 
 /**

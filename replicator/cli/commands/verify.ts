@@ -1,0 +1,35 @@
+import type { Command } from 'commander'
+import { exitCode } from '../exit-codes.ts'
+import type { VerifyArguments } from '../run-verify.ts'
+
+/** Adds `causeway verify`. */
+export function registerVerify(program: Command): void {
+  program
+    .command('verify')
+    .description('compare source and target by content: every record, in order')
+    .requiredOption('-c, --config <file>', 'the configuration file')
+    .option('--flow <id>', 'only this flow, such as us-east->eu-west (default: all)')
+    .option('--topic <name...>', 'only these topics, by their names on the source (default: all of the flow)')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Reads both sides as a read_committed consumer does and compares key, value, headers, timestamp and order, partition by
+partition. Changes nothing. May run while the flow is at work: records that come later than its start are left out,
+and the target has ten seconds to show those that were there. Never prints what records contain.
+Where topics of one name hold records of several regions, what the source's own clients wrote is compared with what
+the flow wrote.
+
+Digests are SHA-256 over all records in order, offsets left out; --json has them whole.
+Exit codes: ${exitCode.ok} identical, ${exitCode.failed} different, or not everything could be read, ${exitCode.usage} command line or configuration.
+
+Examples:
+  causeway verify -c causeway.yaml
+  causeway verify -c causeway.yaml --flow 'us-east->eu-west' --topic orders payments
+  causeway verify -c causeway.yaml --json | jq '.flows[].partitions[] | select(.verdict != "identical")'`,
+    )
+    .action(async (options: VerifyArguments) => {
+      const { runVerify } = await import('../run-verify.ts')
+      process.exitCode = await runVerify(options)
+    })
+}

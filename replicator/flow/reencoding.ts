@@ -4,7 +4,7 @@ import { CorruptBatchError, DecompressionLimitError } from '../records/corrupt-b
 import { decodeBatch } from '../records/decode.ts'
 import { sourceOffset } from '../records/offsets.ts'
 import { type RawBatch, rawBatch } from '../records/record-batch.ts'
-import { type OffsetRun, type ReencodedBatch, reencode } from '../records/reencode.ts'
+import { type OffsetRun, type ReencodedBatch, type ReencodeOptions, reencode } from '../records/reencode.ts'
 import type { Outgoing } from './partition-window.ts'
 
 /** Dense batches with the records of one that could not pass as it was, or why there are none. */
@@ -25,15 +25,24 @@ export function reencodeFrom(
   batchBytesMax: number,
   ownMemory: OwnMemory,
 ): Reencoded {
+  const keep = (record: { readonly offset: bigint }): boolean => record.offset >= position
+  return encodeAnew(raw, { batchBytesMax, keep }, ownMemory, (offset) => offset)
+}
+
+function encodeAnew(
+  raw: RawBatch,
+  options: Omit<ReencodeOptions, 'producer'>,
+  ownMemory: OwnMemory,
+  sourceOffsetOf: (offset: bigint) => bigint,
+): Reencoded {
+  const { batchBytesMax } = options
   try {
-    const decoded = decodeBatch(raw)
-    const keep = (record: { readonly offset: bigint }): boolean => record.offset >= position
-    const outcome = reencode([decoded], { producer: noProducer, batchBytesMax, keep })
+    const outcome = reencode([decodeBatch(raw)], { ...options, producer: noProducer })
     if (outcome.kind === 'batches')
       return { kind: 'encoded', batches: outcome.batches.map((encoded) => outgoingOf(encoded, ownMemory)) }
     return {
       kind: 'refused',
-      reason: `the record at offset ${outcome.offset} alone takes ${outcome.bytes} bytes as a batch; the target topic allows ${batchBytesMax}`,
+      reason: `the record at offset ${sourceOffsetOf(outcome.offset)} alone takes ${outcome.bytes} bytes as a batch; the target topic allows ${batchBytesMax}`,
       wayOut: `Raise max.message.bytes of the target topic to at least ${outcome.bytes}, then restart the flow.`,
     }
   } catch (error) {
@@ -67,9 +76,12 @@ function outgoingOf(encoded: ReencodedBatch, ownMemory: OwnMemory): Outgoing {
 export function splitRefused(head: Outgoing, batchBytesMax: number, ownMemory: OwnMemory): Reencoded {
   const { length } = head.batch
   const isExplained = batchBytesMax < length
-  const limit = isExplained ? batchBytesMax : Math.floor(length / 2)
+  // Halves of a compressed batch may be of any size: how large they are says nothing about whether they pass.
+  const options = { batchBytesMax, halve: !isExplained }
   // Its base offset was set to 0 when it was sent, so offsets read from it count from there.
-  const outcome = reencodeFrom(rawBatch(head.batch, 0, length), 0n, limit, ownMemory)
+  const sourceOffsetOf = (place: bigint): bigint =>
+    runsBetween(offsetsOf(head), Number(place), Number(place) + 1)[0]?.firstOffset ?? head.sourceBase
+  const outcome = encodeAnew(rawBatch(head.batch, 0, length), options, ownMemory, sourceOffsetOf)
   if (outcome.kind === 'encoded') {
     const batches = outcome.batches.map((part): Outgoing => {
       const offsets = runsBetween(offsetsOf(head), Number(part.sourceBase), Number(part.sourceNext))

@@ -24,8 +24,8 @@ export interface ReencodedBatch {
 
 /**
  * `batches`: possibly none, when nothing was kept; the position after them is `nextOffset`, gaps included.
- * `record-too-large`: the record at `offset` alone takes `bytes` as a batch, more than allowed. Nothing else
- * of its batch was encoded; raising the target's `max.message.bytes` helps.
+ * `record-too-large`: the record at `offset` alone takes `bytes` as a batch, more than allowed, or was to be halved.
+ * Nothing else of its batch was encoded; raising the target's `max.message.bytes` helps.
  */
 export type Reencoding =
   | { readonly kind: 'batches'; readonly batches: readonly ReencodedBatch[]; readonly nextOffset: bigint }
@@ -39,6 +39,8 @@ export interface ReencodeOptions {
   readonly batchBytesMax: number
   /** Default `false`. */
   readonly transactional?: boolean
+  /** At least two batches, although one would fit: for a limit that nobody knows. Default `false`. */
+  readonly halve?: boolean
   /** Which records are wanted; default all. Also trims what lies before the position. */
   readonly keep?: (record: DecodedRecord) => boolean
 }
@@ -83,6 +85,7 @@ export const reencode = (sources: readonly DecodedBatch[], options: ReencodeOpti
   if (last === undefined) throw new RangeError('Nothing to re-encode')
   const { codec } = sources[0]!
   const { batchBytesMax, keep = () => true, transactional = false } = options
+  let mustHalve = options.halve ?? false
   const batches: ReencodedBatch[] = []
   let producer = options.producer
   const open = [sources.flatMap((source) => source.records.filter(keep))]
@@ -90,7 +93,7 @@ export const reencode = (sources: readonly DecodedBatch[], options: ReencodeOpti
     const first = records[0]
     if (first === undefined) continue
     const batch = encodeBatch(records, { codec, producer, transactional })
-    if (batch.length <= batchBytesMax) {
+    if (batch.length <= batchBytesMax && !mustHalve) {
       const { baseSequence } = producer
       const [recordCount, runs] = [records.length, runsOf(records)]
       const offsets = { firstOffset: first.offset, lastOffset: records.at(-1)!.offset }
@@ -99,6 +102,7 @@ export const reencode = (sources: readonly DecodedBatch[], options: ReencodeOpti
     } else if (records.length === 1) {
       return { kind: 'record-too-large', offset: first.offset, bytes: batch.length }
     } else {
+      mustHalve = false
       const middle = middleOf(records)
       open.push(records.slice(middle), records.slice(0, middle))
     }

@@ -137,10 +137,10 @@ describe('batches that compaction has been at', () => {
           side === 'source'
             ? target
             : watchedCluster(target, {
-                produce: ({ batches }) => {
+                produce: ({ batches }, send) => {
                   const ours = batches.filter(({ topic: name }) => name.includes('.case-5-'))
                   sent.push(...ours.map(({ batch }) => Buffer.from(batch)))
-                  return undefined
+                  return send()
                 },
               }),
       },

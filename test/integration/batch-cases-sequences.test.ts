@@ -45,9 +45,9 @@ describe('batches, their places and their numbers', () => {
           side === 'source'
             ? cluster
             : watchedCluster(cluster, {
-                produce: ({ batches }) => {
+                produce: ({ batches }, send) => {
                   requests.push(batches.map((batch) => `${batch.topic}/${batch.partition}`))
-                  return undefined
+                  return send()
                 },
               }),
       },
@@ -187,12 +187,9 @@ describe('batches, their places and their numbers', () => {
           side === 'source'
             ? cluster
             : watchedCluster(cluster, {
-                produce: () => {
+                produce: (_request, send) => {
                   most = Math.max(most, ++underWay)
-                  return (response) => {
-                    underWay--
-                    return response
-                  }
+                  return send().finally(() => underWay--)
                 },
               }),
       },

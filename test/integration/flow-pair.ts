@@ -10,6 +10,7 @@ import type { FlowOptions } from '../../replicator/flow/flow-options.ts'
 import type { Cluster } from '../../replicator/kafka/cluster.ts'
 import { createKafkaCluster } from '../../replicator/kafka/kafka-cluster.ts'
 import type { ConnectionSettings } from '../../replicator/kafka/settings.ts'
+import { everyShard } from '../../replicator/shards/shard-claims.ts'
 import { topicRules } from '../../replicator/topics/topic-rules.ts'
 import { flowId, regionAlias } from '../../replicator/topology/identifiers.ts'
 import type { Flow } from '../../replicator/topology/model.ts'
@@ -87,6 +88,11 @@ export class FlowPair {
     const running = startFlow({
       flow: this.flow,
       progressTopic: this.#progressTopic,
+      transactionalIdOf: (shard) => `${this.#progressTopic}.${shard}`,
+      claims: everyShard(this.flow.shards),
+      registry: undefined,
+      origins: undefined,
+      rule: 'everything',
       source: between('source', this.#connect('source')),
       target: between('target', this.#connect('target')),
       rules: topicRules(this.flow, [usEast, euWest]),

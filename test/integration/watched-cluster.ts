@@ -8,8 +8,11 @@ import type {
 
 /** What a test sees and may change between a flow and a cluster. */
 export interface Watch {
-  /** Called before a Produce request goes out; what it returns is called with the answer, which it may replace. */
-  readonly produce?: (request: ProduceRequest) => ((response: ProduceResponse) => ProduceResponse) | undefined
+  /** Stands around every Produce request: `send` sends it. */
+  readonly produce?: (
+    request: ProduceRequest,
+    send: () => Promise<ProduceResponse>,
+  ) => Promise<ProduceResponse>
   /** Called with every Fetch answer; what it returns is what the flow gets. */
   readonly fetched?: (response: FetchResponse) => FetchResponse
 }
@@ -23,10 +26,9 @@ export function watchedCluster(cluster: Cluster, watch: Watch): Cluster {
 
 function watchedChannel(channel: BrokerChannel, watch: Watch): BrokerChannel {
   return withOverrides(channel, {
-    async produce(request, signal) {
-      const answered = watch.produce?.(request)
-      const response = await channel.produce(request, signal)
-      return answered?.(response) ?? response
+    produce(request, signal) {
+      const send = () => channel.produce(request, signal)
+      return watch.produce?.(request, send) ?? send()
     },
     async fetch(request, signal) {
       const response = await channel.fetch(request, signal)

@@ -47,6 +47,23 @@ const anyGappedBatch = fc
   })
 
 describe('re-encoding', () => {
+  test('halves a batch that would fit when it is told to, and only once', () => {
+    fc.assert(
+      fc.property(anyGappedBatch, (source) => {
+        const result = reencode([source], { ...unlimited, halve: true })
+        if (result.kind === 'record-too-large') {
+          assert.equal(source.records.length, 1)
+          return
+        }
+        assert.equal(result.batches.length, Math.min(2, source.records.length))
+        assert.deepEqual(
+          result.batches.flatMap(written).map(withoutOffset),
+          source.records.map(withoutOffset),
+        )
+      }),
+    )
+  })
+
   test('makes dense valid batches within the limit that carry every record once, in order', () => {
     fc.assert(
       fc.property(

@@ -4,7 +4,6 @@ import type { CausewayConfig } from '../config/load-config.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import { KafkaError } from '../kafka/errors.ts'
 import { createKafkaCluster } from '../kafka/kafka-cluster.ts'
-import { LostRegistryError } from '../provenance/lost-registry.ts'
 import { selectTopics } from '../topics/match-topics.ts'
 import { topicRules } from '../topics/topic-rules.ts'
 import type { Flow, RegionAlias } from '../topology/model.ts'
@@ -67,7 +66,7 @@ export async function runVerify(args: VerifyArguments): Promise<number> {
       if (args.json !== true) printReport(output, report, reports.length > 1)
     }
   } catch (error) {
-    if (error instanceof KafkaError || error instanceof LostRegistryError)
+    if (error instanceof KafkaError)
       throw new CommandFailure(exitCode.failed, error.message, { cause: error })
     throw error
   } finally {

@@ -8,6 +8,10 @@ import { defaultFlowLimits, type FlowLimits } from '../flow/flow-limits.ts'
 import type { FlowSnapshot } from '../flow/snapshot.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import { createKafkaCluster } from '../kafka/kafka-cluster.ts'
+import { leftOutBy } from '../provenance/left-out.ts'
+import { createProducerRegistry, type WritableRegistry } from '../provenance/producer-registry.ts'
+import { registrySettings } from '../provenance/registry-settings.ts'
+import { createOrigins, type SourceOrigins } from '../provenance/source-origins.ts'
 import { everyShard } from '../shards/shard-claims.ts'
 import { topicRules } from '../topics/topic-rules.ts'
 import { internalTopics, transactionalId } from '../topology/internal-names.ts'
@@ -67,15 +71,16 @@ export function startReplicator(options: ReplicateOptions): Replicator {
     clusters.set(alias, cluster)
     return cluster
   }
-  const flows: readonly RunningFlow[] = chosen.map((flow) =>
+  const provenance = chosen.map((flow) => provenanceOf(flow, options, clusterOf))
+  const flows: readonly RunningFlow[] = chosen.map((flow, index) =>
     startFlow({
       flow,
       progressTopic: internalTopics(topology).progress,
       transactionalIdOf: (shard) => transactionalId(topology, flow, shard),
       claims: everyShard(flow.shards),
-      registry: undefined,
-      origins: undefined,
-      rule: 'everything',
+      registry: provenance[index]?.registry,
+      origins: provenance[index]?.origins,
+      rule: provenance[index]?.origins === undefined ? 'everything' : 'local',
       source: clusterOf(flow.source),
       target: clusterOf(flow.target),
       rules: topicRules(flow, aliases),
@@ -98,11 +103,45 @@ export function startReplicator(options: ReplicateOptions): Replicator {
     ended,
     async drain(timeoutMs) {
       await Promise.all(flows.map((flow) => (failed.has(flow) ? flow.destroy() : flow.drain(timeoutMs))))
+      await Promise.all(provenance.map(({ close }) => close()))
       await Promise.all([...clusters.values()].map((cluster) => cluster.close()))
     },
     async destroy() {
       for (const cluster of clusters.values()) cluster.destroy()
       await Promise.all(flows.map((flow) => flow.destroy()))
+      await Promise.all(provenance.map(({ close }) => close()))
+    },
+  }
+}
+
+/** Who replicates to a flow's target, and who wrote what is on its source. */
+interface FlowProvenance {
+  readonly registry: WritableRegistry
+  /** `undefined` where names tell copies apart. */
+  readonly origins: SourceOrigins | undefined
+  readonly close: () => Promise<void>
+}
+
+function provenanceOf(
+  flow: Flow,
+  { config: { topology }, clock, random }: ReplicateOptions,
+  clusterOf: (alias: RegionAlias) => Cluster,
+): FlowProvenance {
+  const settings = (alias: RegionAlias) => ({
+    cluster: clusterOf(alias),
+    ...registrySettings(topology, alias),
+    clock,
+    random,
+    backoff: defaultBackoff,
+  })
+  const isLeftOut = leftOutBy(topology, flow)
+  const registry = createProducerRegistry(settings(flow.target))
+  const origins = isLeftOut === undefined ? undefined : createOrigins({ ...settings(flow.source), isLeftOut })
+  return {
+    registry,
+    origins,
+    close: async () => {
+      await Promise.all([registry.close(), origins?.close()])
     },
   }
 }

@@ -109,7 +109,7 @@ export class RegistryLog {
       if (start > 0n) throw this.#lose(`begins at offset ${start}: its first entries were deleted`)
       this.#next = end
     } catch (error) {
-      if (!(error instanceof KafkaError) || error.code !== OFFSET_OUT_OF_RANGE) throw error
+      if (!(error instanceof KafkaError && error.code === OFFSET_OUT_OF_RANGE)) throw error
       throw this.#lose('is shorter than it was')
     }
     await this.#checkIdentity(signal)

@@ -173,7 +173,7 @@ describe('a registry that is not there', () => {
     for (const create of ['never', { replicationFactor: 1 }] as const) {
       await assert.rejects(
         run(async () => origins({ create }).learn(fetched(1n), forever)),
-        (error) => error instanceof LostRegistryError && /us-east.*progress/.test(error.reason),
+        (error) => error instanceof LostRegistryError && /us-east.*progress/.test(error.message),
       )
     }
     assert.equal(brokers.topics.byName(topic), undefined)
@@ -201,7 +201,7 @@ describe('a registry that is not what it was stops for good', () => {
       const learning = run(async () => one.learn(fetched(1n), forever))
       await assert.rejects(
         learning,
-        (error) => error instanceof LostRegistryError && error.reason.includes(what) && error.wayOut !== '',
+        (error) => error instanceof LostRegistryError && error.summary.includes(what) && !error.retriable,
       )
       await assert.rejects(
         run(async () => one.learn(fetched(2n), forever)),

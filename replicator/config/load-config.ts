@@ -9,6 +9,7 @@ import type { ConfigProblem } from './config-problem.ts'
 import { readConnections } from './connections.ts'
 import { frozenMap } from './frozen-map.ts'
 import { type ReferenceSources, readTextFile } from './references.ts'
+import { type ReplicaSettings, readReplicas } from './replicas-entry.ts'
 import { checkShape, type Shape, type ShapeProblem } from './shape.ts'
 import { readTuning, type Tuning } from './tuning.ts'
 import { readYaml, type YamlSource } from './yaml-source.ts'
@@ -18,6 +19,7 @@ export interface CausewayConfig extends Tuning {
   readonly topology: Topology
   /** One per region of the topology, witnesses included. */
   readonly connections: ReadonlyMap<RegionAlias, ConnectionSettings>
+  readonly replicas: ReplicaSettings
 }
 
 export type LoadedConfig =
@@ -67,15 +69,20 @@ function finish(
 
   const connections = readConnections(shape.file, sources, directory)
   const { tuning, problems: tuningProblems } = readTuning(shape.file)
+  const { replicas, problems: replicaProblems } = readReplicas(shape.file, sources)
   const resolved = resolveTopology(shape.file)
-  const deeper = [...connections.problems, ...tuningProblems, ...(resolved.ok ? [] : resolved.problems)].map(
-    (problem) => ({ ...problem, path: shape.original(problem.path) }),
-  )
+  const deeper = [
+    ...connections.problems,
+    ...tuningProblems,
+    ...replicaProblems,
+    ...(resolved.ok ? [] : resolved.problems),
+  ].map((problem) => ({ ...problem, path: shape.original(problem.path) }))
   problems.push(...deeper.filter((problem) => !mayFollowFrom(problem, shape.left)).map(place))
   if (problems.length > 0 || !resolved.ok) return { ok: false, problems: inOrder(problems) }
 
   const config: CausewayConfig = {
     ...tuning,
+    replicas,
     topology: resolved.topology,
     connections: frozenMap(
       resolved.topology.regions.flatMap(({ alias }) => {

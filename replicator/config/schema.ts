@@ -100,6 +100,21 @@ export const causewayFile = z
     discoveryInterval: duration
       .optional()
       .describe('How often topics are listed and their configs compared. Default: 2s.'),
+    replicas: z
+      .strictObject({
+        instanceId: z
+          .string()
+          .optional()
+          .describe(
+            `Names this replica among the replicas of its flows: it keeps its shards while it restarts within the session. Another one for each, such as the name of a StatefulSet's pod. Default: none; shards move at once when a replica ends. ${reference}`,
+          )
+          .meta({ examples: ['${env:POD_NAME}'] }),
+        sessionTimeout: duration
+          .optional()
+          .describe("After so long without a sign of life a replica's shards go to others. Default: 10s."),
+      })
+      .optional()
+      .describe('How replicas of one configuration share its flows.'),
     limits: z
       .strictObject({
         bufferBytes: byteSize

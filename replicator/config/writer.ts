@@ -6,7 +6,7 @@ import type { CausewayFile, RegionEntry } from './schema.ts'
 export type ConnectionEntry = Omit<RegionEntry, 'role'>
 
 /** The rest of a causeway.yaml. */
-export type ProcessEntries = Pick<CausewayFile, 'limits' | 'http' | 'discoveryInterval'>
+export type ProcessEntries = Pick<CausewayFile, 'replicas' | 'limits' | 'http' | 'discoveryInterval'>
 
 /**
  * Writes a declared topology as the text of a causeway.yaml that `loadConfig` reads back to the same topology.
@@ -24,11 +24,11 @@ export function writeConfig(
     return [alias, { role, ...connection }]
   })
   const { name, pattern, topics, groups, objectives, failover, replication, flows } = spec
-  const { limits, http, discoveryInterval } = rest
+  const { replicas, limits, http, discoveryInterval } = rest
   const document = new Document(
     {
       ...{ name, pattern, regions: Object.fromEntries(regions), topics, groups, objectives, failover },
-      ...{ replication, flows, discoveryInterval, limits, http },
+      ...{ replication, flows, discoveryInterval, replicas, limits, http },
     },
     // Lists that parts of a spec share are written out each time, not as anchors and aliases.
     { keepUndefined: false, aliasDuplicateObjects: false },

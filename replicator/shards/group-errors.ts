@@ -37,11 +37,11 @@ const explanations = (group: string, shards: number, instanceId: string | undefi
     code: INVALID_SESSION_TIMEOUT,
     summary: "the brokers do not allow this group's session timeout",
     wayOut:
-      'Set group.sessionTimeout between group.min.session.timeout.ms and group.max.session.timeout.ms of the brokers.',
+      'Set replicas.sessionTimeout between group.min.session.timeout.ms and group.max.session.timeout.ms of the brokers.',
   },
   {
     code: FENCED_INSTANCE_ID,
-    summary: `another process took the place of group.instanceId ${instanceId ?? ''}`,
+    summary: `another process took the place of replicas.instanceId ${instanceId ?? ''}`,
     wayOut: 'Give every replica an instanceId of its own, and start its successor only after it has ended.',
   },
 ]

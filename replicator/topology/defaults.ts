@@ -8,6 +8,9 @@ export const shards = 8
 /** Far above any sensible number of replicas; each shard costs a transactional id and a progress partition. */
 export const shardsMax = 1_024
 
+/** As long as a replica may be silent before its shards go to others. Brokers allow 6 s to 30 min as they ship. */
+export const sessionTimeoutMs = 10_000
+
 /** KIP-464: the target's brokers know best. MirrorMaker 2 would say 2, which loses data on one broker's death. */
 export const replicationFactor = 'broker-default'
 

@@ -35,6 +35,8 @@ export interface FlowShardsContext {
   readonly tasks: TaskSet
   readonly onTrouble: (error: KafkaError | undefined) => void
   readonly isPaused: (topic: string) => boolean
+  /** Something has started, or was refused. */
+  readonly onProgressed: () => void
   /** Aborts when the flow is cut: nothing is waited for then. */
   readonly cut: AbortSignal
 }
@@ -64,10 +66,16 @@ export class FlowShards implements ShardHolder {
     return [...this.#held.keys()].sort((a, b) => a - b)
   }
 
-  /** Everything that is there to be started runs, or is refused. */
+  /** Shards were claimed, and everything of them that is there to be started runs or was tried. */
   get isSettled(): boolean {
-    return [...this.#held.values()].every(
-      (held) => held.starting.size === 0 && this.#missing(held).length === 0,
+    return (
+      this.#held.size > 0 &&
+      [...this.#held.values()].every(
+        (held) =>
+          this.#missing(held).every(({ pair, partition }) =>
+            held.tried.has(partitionKey(pair.source.name, partition)),
+          ) && [...held.starting].every((key) => held.tried.has(key)),
+      )
     )
   }
 
@@ -261,9 +269,11 @@ export class FlowShards implements ShardHolder {
     const at = { flow: options.flow.id, topic, partition: index }
     options.announce({ ...at, kind: 'partition-started', from, sourceNext, recovered })
     held.partitions.set(key, partition)
+    held.tried.add(key)
     this.#owners.set(partition, held)
     if (pair.pausedPartitions.includes(index) || this.#context.isPaused(topic)) partition.pause()
     reader.add(partition)
+    this.#context.onProgressed()
   }
 
   #notStarted(held: HeldShard, { newcomer: { pair, partition }, ...why }: NotStarted): void {
@@ -271,6 +281,8 @@ export class FlowShards implements ShardHolder {
     const key = partitionKey(topic, partition)
     held.starting.delete(key)
     this.#keep(held)
+    held.tried.add(key)
+    this.#context.onProgressed()
     if (why.retriable || held.stop.signal.aborted) return
     const { reason, wayOut } = why
     held.refused.set(key, { topic, partition, reason, wayOut })

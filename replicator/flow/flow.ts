@@ -23,6 +23,8 @@ import { Troubles } from './troubles.ts'
 
 /** How often a drain looks whether everything has been acknowledged, in milliseconds. */
 const DRAIN_POLL_MS = 20
+/** A flow without any shard counts as running after this long, in milliseconds. */
+const SPARE_AFTER_MS = 10_000
 
 /** A flow at work. */
 export interface RunningFlow {
@@ -80,6 +82,8 @@ class FlowEngine {
   #round: DiscoveryRound = { completed: 0, pairs: [], problems: [], trouble: undefined }
   #state: FlowSnapshot['state'] = 'starting'
   #ending: Promise<void> | undefined
+  /** When discovery had first ended. */
+  #followedMs: number | undefined
 
   constructor(options: FlowOptions) {
     this.#options = options
@@ -201,7 +205,7 @@ class FlowEngine {
   }
 
   #makeShards(memory: FlowMemory): FlowShards {
-    return new FlowShards({
+    const shards: FlowShards = new FlowShards({
       options: this.#options,
       makeShard: shardMaker(this.#options, memory, this.#targetWalks),
       memoryMs: memory.limits.memoryMs,
@@ -212,9 +216,11 @@ class FlowEngine {
       counts: this.#counts,
       tasks: this.#tasks,
       onTrouble: (error) => this.#troubles.set('start', error),
+      onProgressed: () => this.#settle(shards),
       isPaused: (topic) => this.#pausedTopics.has(topic),
       cut: this.#stop.signal,
     })
+    return shards
   }
 
   /** What the target knows of earlier runs. Tries until it answers. */
@@ -249,8 +255,17 @@ class FlowEngine {
     if (round.trouble !== undefined || round.completed === 0) return
     this.#sourceLeaders.replace(round.pairs.map(({ source }) => source))
     this.#targetLeaders.replace(round.pairs.map(({ target }) => target))
+    this.#followedMs ??= this.#options.clock.monotonicMs()
     shards.follow(round.pairs)
-    if (this.#state === 'starting') this.#state = 'running'
+    this.#settle(shards)
+  }
+
+  /** A replica that gets no shard for a while is one to spare: it is as ready as it will be. */
+  #settle(shards: FlowShards): void {
+    if (this.#state !== 'starting' || this.#followedMs === undefined) return
+    const waitedMs = this.#options.clock.monotonicMs() - this.#followedMs
+    if (shards.isSettled || (shards.indexes.length === 0 && waitedMs >= SPARE_AFTER_MS))
+      this.#state = 'running'
   }
 
   #surroundings(): PartitionSurroundings {

@@ -14,6 +14,8 @@ export interface HeldShard {
   readonly starting: Set<string>
   /** Partitions that cannot be started, and why, by `topic/partition`. */
   readonly refused: Map<string, StoppedPartition>
+  /** Partitions that ran once, or could not, by `topic/partition`. */
+  readonly tried: Set<string>
   /** Everything that is under way for the shard. */
   readonly tasks: Set<Promise<void>>
   /** The progress that was written last, by `topic/partition`. */
@@ -33,6 +35,7 @@ export function heldShard(shard: Shard): HeldShard {
     partitions: new Map(),
     starting: new Set(),
     refused: new Map(),
+    tried: new Set(),
     tasks: new Set(),
     written: new Map(),
     isKept: false,

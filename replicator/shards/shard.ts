@@ -1,6 +1,7 @@
 import type { BackoffPolicy } from '../clock/backoff.ts'
 import type { Clock } from '../clock/clock.ts'
 import type { Random } from '../clock/random.ts'
+import { abortable } from '../kafka/abortable.ts'
 import type { Cluster, ProducerIdentity, TopicPartition } from '../kafka/cluster.ts'
 import type { ProducerRegistry } from '../provenance/origins.ts'
 import type { FlowId } from '../topology/model.ts'
@@ -137,7 +138,8 @@ export class Shard {
     const settle = Promise.withResolvers<void>()
     this.#queue.push({ entries, settle })
     if (this.#queue.length === 1) void this.#turns.run(() => this.#flush(signal))
-    await settle.promise
+    // Another's append may be under way, for as long as its own signal allows.
+    await abortable(settle.promise, signal)
   }
 
   /** Asks the coordinator whether the shard is still ours. @throws as {@link fence} */
@@ -237,7 +239,8 @@ export class Shard {
       )
       this.#former = { ids, progressLost }
     }
-    if (isNew && !this.#former.ids.has(identity.producerId)) {
+    if (isNew) {
+      // An id with a history may still be unknown there: its first owner may have died before it was registered.
       const { index: shard } = this
       await registry?.register({ producerId: identity.producerId, flow, shard, progressTopicId }, signal)
     }

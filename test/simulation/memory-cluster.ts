@@ -345,8 +345,13 @@ export class MemoryCluster implements Cluster {
     const arrived = Promise.withResolvers<T>()
     this.#brokers.clock.after(delayMs, () => {
       if (this.#brokers.brokers.length === 0) return arrived.reject(this.#unreachable())
-      arrived.resolve(act())
+      try {
+        arrived.resolve(act())
+      } catch (error) {
+        arrived.reject(error)
+      }
     })
+    arrived.promise.catch(() => {})
     const gone = Promise.withResolvers<never>()
     const onAbort = () => gone.reject(until.reason)
     until.addEventListener('abort', onAbort, { once: true })
@@ -354,7 +359,6 @@ export class MemoryCluster implements Cluster {
       return await Promise.race([arrived.promise, gone.promise])
     } finally {
       until.removeEventListener('abort', onAbort)
-      arrived.promise.catch(() => {})
     }
   }
 

@@ -1,5 +1,6 @@
 import { regionAlias } from '../../replicator/topology/identifiers.ts'
 import type { ContractHarness } from '../contract/contract-harness.ts'
+import { type FragileHarness, shortExpiry } from '../contract/takeover-contract.ts'
 import { MemoryCluster } from './memory-cluster.ts'
 import { recordsOf } from './record-batches.ts'
 import { SimulatedBrokers } from './simulated-brokers.ts'
@@ -8,8 +9,26 @@ import { TransactionalWriter } from './transactional-writer.ts'
 
 /** The contract suite's view of a simulated cluster with one broker. */
 export function memoryHarness(): ContractHarness {
-  const clock = new SimulatedClock()
-  const brokers = new SimulatedBrokers({ clock })
+  return harnessOf(new SimulatedBrokers({ clock: new SimulatedClock() }))
+}
+
+/** One with two brokers that forgets soon. */
+export function fragileMemoryHarness(): FragileHarness {
+  const brokers = new SimulatedBrokers({
+    clock: new SimulatedClock(),
+    brokers: 2,
+    producerExpiry: shortExpiry.producers,
+    transactionalIdExpiry: shortExpiry.transactionalIds,
+  })
+  return {
+    ...harnessOf(brokers),
+    stopBroker: async (broker) => brokers.stopBroker(broker),
+    startBroker: async (broker) => brokers.startBroker(broker),
+  }
+}
+
+function harnessOf(brokers: SimulatedBrokers): ContractHarness {
+  const { clock } = brokers
   const connect = () => new MemoryCluster(brokers, { alias: regionAlias('simulated') })
   const cluster = connect()
   let names = 0

@@ -7,18 +7,18 @@ import { judgeEpoch } from '../../../replicator/flow/judge-source.ts'
 describe('the trail of leader epochs', () => {
   test('a fetch that begins in the epoch the one before ended in leaves no boundary', () => {
     const trail = new EpochTrail()
-    trail.read(3, 3, 10n)
-    trail.read(3, 5, 20n)
-    trail.read(5, 5, 30n)
+    readAnswer(trail, 3, 3, 10n)
+    readAnswer(trail, 3, 5, 20n)
+    readAnswer(trail, 5, 5, 30n)
     assert.deepEqual(trail.latest, { leaderEpoch: 5, next: 30n })
     assert.deepEqual(trail.boundaries, [])
   })
 
   test('one that begins in another epoch does, until it is verified', () => {
     const trail = new EpochTrail()
-    trail.read(3, 3, 10n)
-    trail.read(4, 4, 20n)
-    trail.read(7, 7, 30n)
+    readAnswer(trail, 3, 3, 10n)
+    readAnswer(trail, 4, 4, 20n)
+    readAnswer(trail, 7, 7, 30n)
     assert.deepEqual(trail.boundaries, [
       { leaderEpoch: 3, next: 10n },
       { leaderEpoch: 4, next: 20n },
@@ -29,17 +29,17 @@ describe('the trail of leader epochs', () => {
 
   test('epochs below 0 say nothing', () => {
     const trail = new EpochTrail()
-    trail.read(-1, -1, 10n)
+    readAnswer(trail, -1, -1, 10n)
     assert.equal(trail.latest, undefined)
-    trail.read(2, 2, 20n)
-    trail.read(-1, -1, 30n)
+    readAnswer(trail, 2, 2, 20n)
+    readAnswer(trail, -1, -1, 30n)
     assert.deepEqual(trail.latest, { leaderEpoch: 2, next: 20n })
     assert.deepEqual(trail.boundaries, [])
   })
 
   test('is bounded', () => {
     const trail = new EpochTrail()
-    for (let epoch = 0; epoch < 1000; epoch++) trail.read(epoch, epoch, BigInt(epoch + 1))
+    for (let epoch = 0; epoch < 1000; epoch++) readAnswer(trail, epoch, epoch, BigInt(epoch + 1))
     assert.ok(trail.boundaries.length <= 64)
     assert.equal(trail.boundaries.at(-1)?.leaderEpoch, 998)
   })
@@ -70,7 +70,7 @@ describe('the trail of leader epochs', () => {
           } else if (position < log.length) {
             const answer = log.slice(position, position + one.records)
             position += answer.length
-            trail.read(answer[0]!, answer.at(-1)!, BigInt(position))
+            readAnswer(trail, answer[0]!, answer.at(-1)!, BigInt(position))
           }
         }
         const marks = [...trail.boundaries, ...(trail.latest === undefined ? [] : [trail.latest])]
@@ -90,4 +90,11 @@ function endOf(log: readonly number[], asked: number) {
   const next = log.findIndex((epoch) => epoch > asked)
   const end = next === -1 ? log.length : next
   return { leaderEpoch: log[end - 1] ?? asked, endOffset: BigInt(end) }
+}
+
+/** A fetch answer whose first batch is of epoch `first` and whose last one is of epoch `last`. */
+function readAnswer(trail: EpochTrail, first: number, last: number, next: bigint): void {
+  trail.beginAnswer()
+  trail.took(first, next - 1n)
+  trail.took(last, next)
 }

@@ -83,7 +83,7 @@ describe('a flow', () => {
       await flow.destroy()
     }
     const last = scene.start()
-    await last.catchUp('at-least-once')
+    await last.catchUp('exact')
     await last.drain()
   })
 
@@ -100,7 +100,7 @@ describe('a flow', () => {
     await flow.drain(3000)
     assert(scene.clock.monotonicMs() - from < 10_000)
     const next = scene.start()
-    await next.catchUp('at-least-once')
+    await next.catchUp('exact')
     await next.drain()
   })
 

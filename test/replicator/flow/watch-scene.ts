@@ -140,11 +140,12 @@ export class Reader implements SourceWatched {
   read(batchesMax = Number.POSITIVE_INFINITY): void {
     const log = this.#scene.brokers.log(this.sourceAt)
     const answer = log.batches.filter((batch) => batch.lastOffset >= this.position).slice(0, batchesMax)
-    const [first, last] = [answer[0], answer.at(-1)]
-    if (first === undefined || last === undefined) return
-    this.position = lastOffset(last.bytes, 0) + 1n
-    this.lastTimestampMs = maxTimestampMs(last.bytes, 0)
-    this.epochs.read(partitionLeaderEpoch(first.bytes, 0), partitionLeaderEpoch(last.bytes, 0), this.position)
+    this.epochs.beginAnswer()
+    for (const { bytes } of answer) {
+      this.position = lastOffset(bytes, 0) + 1n
+      this.lastTimestampMs = maxTimestampMs(bytes, 0)
+      this.epochs.took(partitionLeaderEpoch(bytes, 0), this.position)
+    }
   }
 }
 

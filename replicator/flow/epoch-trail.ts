@@ -15,6 +15,7 @@ const BOUNDARIES_MAX = 64
 export class EpochTrail {
   #latest: EpochMark | undefined
   #boundaries: EpochMark[] = []
+  #isNewAnswer = true
 
   /** Where reading stands; `undefined` before the first batch, and where batches have no epoch. */
   get latest(): EpochMark | undefined {
@@ -26,17 +27,21 @@ export class EpochTrail {
     return this.#boundaries
   }
 
-  /**
-   * A fetch answer was read: its first batch of epoch `first`, its last of epoch `last`, up to below `next`.
-   * Epochs below 0 (batches of brokers before 0.11) say nothing.
-   */
-  read(first: number, last: number, next: bigint): void {
+  /** What is taken next comes from another look at the log than what was taken before. */
+  beginAnswer(): void {
+    this.#isNewAnswer = true
+  }
+
+  /** A batch of an epoch was read, up to below `next`. Epochs below 0 (batches from before 0.11) say nothing. */
+  took(leaderEpoch: number, next: bigint): void {
+    if (leaderEpoch < 0) return
     const known = this.#latest
-    if (known !== undefined && first >= 0 && first !== known.leaderEpoch) {
+    if (this.#isNewAnswer && known !== undefined && leaderEpoch !== known.leaderEpoch) {
       this.#boundaries.push(known)
       if (this.#boundaries.length > BOUNDARIES_MAX) this.#boundaries.shift()
     }
-    if (last >= 0) this.#latest = { leaderEpoch: last, next }
+    this.#isNewAnswer = false
+    this.#latest = { leaderEpoch, next }
   }
 
   /** The source still holds everything below this mark. */

@@ -1,69 +1,29 @@
 import type { FetchedPartition, Lease, ProduceResult } from '../kafka/cluster.ts'
-import type { KafkaError } from '../kafka/errors.ts'
 import { AbortedFilter } from '../records/aborted.ts'
-import { baseOffset, lastOffset, maxTimestampMs, producerId, recordCount } from '../records/batch-header.ts'
+import {
+  baseOffset,
+  lastOffset,
+  maxTimestampMs,
+  partitionLeaderEpoch,
+  producerId,
+  recordCount,
+} from '../records/batch-header.ts'
 import { CorruptBatchError } from '../records/corrupt-batch.ts'
 import { crcMatches } from '../records/crc.ts'
-import { type SourceOffset, sourceOffset, type TargetOffset } from '../records/offsets.ts'
+import { type SourceOffset, sourceOffset } from '../records/offsets.ts'
 import { nextBatch, type RawBatch, rawBatch } from '../records/record-batch.ts'
+import type { StoppedForGood } from '../shards/progress-record.ts'
 import { type ReencodeReason, routeBatch } from './batch-route.ts'
+import { EpochTrail } from './epoch-trail.ts'
+import type { PartitionPlace, PartitionStatus, Side, TargetTopicRules } from './partition-place.ts'
+import type { SurroundingsOf } from './partition-surroundings.ts'
 import type { Outgoing, PartitionWindow, SettledCounts } from './partition-window.ts'
 import { mayBeAppended } from './produce-verdict.ts'
-import { type OwnMemory, reencodeFrom, splitRefused } from './reencoding.ts'
+import { reencodeFrom, splitRefused } from './reencoding.ts'
 import type { Sender } from './target-lane.ts'
 
-/** Why a partition does not move. `stopped` is final until the flow restarts; the others end by themselves. */
-export type PartitionStatus =
-  | { readonly kind: 'running' }
-  | { readonly kind: 'paused' }
-  | { readonly kind: 'waiting'; readonly reason: string; readonly wayOut: string }
-  | { readonly kind: 'stopped'; readonly reason: string; readonly wayOut: string }
-
-/** Which cluster holds a partition up. */
-export type Side = 'source' | 'target'
-
-/** What the target topic's configs mean for batches. */
-export interface TargetTopicRules {
-  /** `max.message.bytes`. */
-  readonly batchBytesMax: number
-  /** `message.timestamp.type=LogAppendTime`. */
-  readonly stamps: boolean
-}
-
-export interface PartitionPlace {
-  readonly sourceTopic: string
-  readonly sourceTopicId: string | undefined
-  readonly targetTopic: string
-  readonly targetTopicId: string | undefined
-  readonly partition: number
-}
-
 /** What a partition has from the flow around it, and tells it. */
-export interface PartitionSurroundings {
-  /** Accounts for memory of the partition's own, until the lease is released. */
-  readonly ownMemory: OwnMemory
-  /** There is something to send. */
-  readonly onSendable: (partition: PartitionFlow) => void
-  /** Buffered bytes fell, or the status changed: it may be fetched again. Called for every batch that settles. */
-  readonly onRoom: (partition: PartitionFlow) => void
-  /** Every batch in flight has settled and the first one was refused. */
-  readonly onRefused: (partition: PartitionFlow, error: KafkaError) => void
-  readonly onReencoded: (partition: PartitionFlow, reason: ReencodeReason) => void
-  readonly onWaiting: (partition: PartitionFlow, reason: string, wayOut: string) => void
-  /** What {@link onWaiting} told is over. */
-  readonly onRecovered: (partition: PartitionFlow) => void
-  readonly onStopped: (partition: PartitionFlow, reason: string, wayOut: string) => void
-  /** Whether this process is known to own the partition's shard at this very moment. */
-  readonly mayWrite: (partition: PartitionFlow) => boolean
-  /** There is something to send and {@link mayWrite} says no. */
-  readonly onUnproven: (partition: PartitionFlow) => void
-  /** Only the target's log can tell what became of what was sent: the partition must be taken anew. */
-  readonly onStale: (partition: PartitionFlow) => void
-  /** Somebody else wrote to the target partition: offsets `from` to `to` (exclusive) are not ours. */
-  readonly onTargetGap: (partition: PartitionFlow, from: TargetOffset, to: TargetOffset) => void
-  /** Whether the forwarding rule takes batches of this producer; their origin was learnt before. */
-  readonly forwards: (producerId: bigint) => boolean
-}
+export type PartitionSurroundings = SurroundingsOf<PartitionFlow>
 
 /** One source partition on its way to its target partition: takes fetched bytes in, gives batches out. */
 export class PartitionFlow implements Sender {
@@ -74,6 +34,10 @@ export class PartitionFlow implements Sender {
   readonly #startsAtEarliest: boolean
   /** Failures since the last success, on either side; for those who decide how long to wait. */
   readonly failures = { reading: 0, sending: 0 }
+  /** Which leader epochs of the source were read how far. */
+  readonly epochs = new EpochTrail()
+  #lastTimestampMs: number | undefined
+  #stoppedForGood: StoppedForGood | undefined
   #rules: TargetTopicRules
   #position: SourceOffset
   #lastStable: bigint | undefined
@@ -127,6 +91,16 @@ export class PartitionFlow implements Sender {
   /** Whether something is on its way to the target that may still arrive: not what the target refuses or has no place for. */
   get isSettling(): boolean {
     return !this.#isEnded && !this.window.isEmpty && (!this.#isStuck || this.window.inFlight > 0)
+  }
+
+  /** Largest timestamp of the last batch that was read, in milliseconds since the epoch. */
+  get lastTimestampMs(): number | undefined {
+    return this.#lastTimestampMs
+  }
+
+  /** Why nothing but a person's decision lifts the stop. */
+  get stoppedForGood(): StoppedForGood | undefined {
+    return this.#stoppedForGood
   }
 
   get rules(): TargetTopicRules {
@@ -241,6 +215,13 @@ export class PartitionFlow implements Sender {
     if (this.window.inFlight === 0) this.window.abandon()
   }
 
+  /** As {@link stop}; restarts and takeovers do not lift it: progress says it too. */
+  stopForGood(reason: string, wayOut: string): void {
+    if (this.#isEnded) return
+    this.#stoppedForGood = { reason, wayOut }
+    this.stop(reason, wayOut)
+  }
+
   /** Reads no further, loudly. What was taken before still goes to the target. */
   stopReading(reason: string, wayOut: string): void {
     if (this.#status.kind !== 'stopped') this.#tellStopped(reason, wayOut)
@@ -300,6 +281,7 @@ export class PartitionFlow implements Sender {
     this.#lastStable = answer.lastStableOffset
     this.failures.reading = 0
     this.#recovered('source')
+    this.epochs.beginAnswer()
     const { records } = answer
     const aborted = answer.aborted.length === 0 ? undefined : new AbortedFilter(answer.aborted)
     for (let at = 0; this.#status.kind !== 'stopped'; ) {
@@ -360,6 +342,8 @@ export class PartitionFlow implements Sender {
       this.window.skipTo(next)
     }
     if (next > this.#position) this.#position = next
+    this.epochs.took(partitionLeaderEpoch(buffer, at), next)
+    this.#lastTimestampMs = maxTimestampMs(buffer, at)
   }
 
   /** False when the partition had to be stopped. */

@@ -4,8 +4,9 @@ import type { Progress } from '../shards/progress-record.ts'
 import { type Recovered, recoverPartition } from '../shards/recover-partition.ts'
 import type { Fenced, FencedPlace, ProgressEntry, Shard } from '../shards/shard.ts'
 import type { TopicPair } from '../topics/topic-pair.ts'
+import { resumeCommand } from '../topology/resume-command.ts'
 import type { FlowOptions } from './flow-options.ts'
-import type { TargetTopicRules } from './partition-flow.ts'
+import type { TargetTopicRules } from './partition-place.ts'
 import type { PartitionWindow } from './partition-window.ts'
 import { readTargetRules } from './target-rules.ts'
 
@@ -110,6 +111,10 @@ export class PartitionStarter {
     signal: AbortSignal,
   ): Promise<void> {
     const { pair, partition } = newcomer
+    if (progress?.stop !== undefined) {
+      calls.onNotStarted({ newcomer, retriable: false, ...progress.stop })
+      return
+    }
     const recovered = await recoverPartition(
       {
         place: {
@@ -162,7 +167,7 @@ export class PartitionStarter {
 
   #wayOut({ pair, partition }: Newcomer): string {
     const { flow } = this.#options
-    return `Compare both sides (causeway verify), then choose where to go on: causeway flow resume ${pair.source.name}/${partition} --flow '${flow.id}' --from earliest|latest|OFFSET`
+    return `Compare both sides (causeway verify), then choose where to go on: ${resumeCommand({ flow: flow.id, topic: pair.source.name, partition }, 'earliest')} (or latest, or an offset)`
   }
 
   /** Where those without progress would start, asked for all at once. */

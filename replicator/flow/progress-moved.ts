@@ -12,15 +12,25 @@ export function progressMoved(
   rule: ForwardingRule,
 ): readonly ProgressEntry[] {
   const moved: ProgressEntry[] = []
-  for (const { place, window, partition } of partitions) {
+  for (const { place, window, partition, stoppedForGood: stop } of partitions) {
     const { sourceTopic: topic, sourceTopicId: topicId, targetTopicId } = place
     const before = written.get(partitionKey(topic, partition))
     const { sourceNext, targetNext, sequence } = window.acknowledged
-    if (before?.sourceNext === sourceNext && before.targetNext === targetNext) continue
+    const isSaid = stop === undefined || before?.stop !== undefined
+    if (before?.sourceNext === sourceNext && before.targetNext === targetNext && isSaid) continue
     const { producer } = window
     moved.push({
       key: { flow, topic, partition },
-      progress: { topicId, targetTopicId, sourceNext, targetNext, producer, sequence, rule },
+      progress: {
+        topicId,
+        targetTopicId,
+        sourceNext,
+        targetNext,
+        producer,
+        sequence,
+        rule,
+        ...(stop === undefined ? {} : { stop }),
+      },
     })
   }
   return moved

@@ -1,5 +1,5 @@
 import type { Cluster } from '../kafka/cluster.ts'
-import type { TargetTopicRules } from './partition-flow.ts'
+import type { TargetTopicRules } from './partition-place.ts'
 
 /** Kafka's default of `max.message.bytes`, for topics whose configs may not be read. */
 const BATCH_BYTES_MAX_DEFAULT = 1_048_588

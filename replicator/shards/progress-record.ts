@@ -29,6 +29,14 @@ export interface Progress {
   /** The sequence number of the next record. */
   readonly sequence: number
   readonly rule: ForwardingRule
+  /** Why the partition must not go on until a person has decided (`causeway flow resume`), and what can be done. */
+  readonly stop?: StoppedForGood
+}
+
+/** A stop that restarts and takeovers do not lift. */
+export interface StoppedForGood {
+  readonly reason: string
+  readonly wayOut: string
 }
 
 const offset = z
@@ -52,6 +60,7 @@ const valueSchema = z.object({
   producerEpoch: z.number().int().min(0).max(32_767),
   sequence: z.number().int().min(0),
   rule: z.enum(['everything', 'local']),
+  stop: z.object({ reason: z.string(), wayOut: z.string() }).optional(),
 })
 
 /** JSON with a version, members in fixed order: the cleaner compares keys byte by byte. */
@@ -60,7 +69,7 @@ export function encodeProgressKey(key: ProgressKey): Buffer {
 }
 
 export function encodeProgress(progress: Progress): Buffer {
-  const { topicId, targetTopicId, sourceNext, targetNext, producer, sequence, rule } = progress
+  const { topicId, targetTopicId, sourceNext, targetNext, producer, sequence, rule, stop } = progress
   return Buffer.from(
     JSON.stringify({
       v: 2,
@@ -72,6 +81,7 @@ export function encodeProgress(progress: Progress): Buffer {
       producerEpoch: producer.producerEpoch,
       sequence,
       rule,
+      stop: stop === undefined ? undefined : { reason: stop.reason, wayOut: stop.wayOut },
     }),
   )
 }
@@ -103,5 +113,6 @@ export function decodeProgress(bytes: Buffer): Progress {
     producer: { producerId: read.producerId, producerEpoch: read.producerEpoch },
     sequence: read.sequence,
     rule: read.rule,
+    ...(read.stop === undefined ? {} : { stop: read.stop }),
   }
 }

@@ -21,6 +21,10 @@ type PartitionEvent = { readonly topic: string; readonly partition: number } & (
   | { readonly kind: 'partition-recovered' }
   /** Said once for each partition and reason; all of them are counted. */
   | { readonly kind: 'partition-reencodes'; readonly reason: ReencodeReason }
+  /** Retention will delete records of the source before they are copied, at the present rate. */
+  | { readonly kind: 'overrun-near'; readonly inMs: number }
+  /** What {@link 'overrun-near'} told is over. */
+  | { readonly kind: 'overrun-averted' }
   /** The user allowed this gap; the records in it are gone from the source. */
   | { readonly kind: 'gap-accepted'; readonly fromOffset: bigint; readonly toOffset: bigint }
 )
@@ -31,5 +35,8 @@ type ClusterEvent =
   | { readonly kind: 'progress-not-written'; readonly reason: string }
   /** Another process has taken the shard over. It is taken again if it is still this process's to own. */
   | { readonly kind: 'shard-lost'; readonly shard: number }
+  /** The flow's replicas do not agree on who owns which shard, as far as this one can see. It tries on. */
+  | { readonly kind: 'sharing-trouble'; readonly reason: string }
+  | { readonly kind: 'sharing-recovered' }
 
 export type AnnounceFlowEvent = (event: FlowEvent) => void

@@ -72,6 +72,10 @@ export function logLineOf(event: FlowEvent): LogLine {
       return line('info', `${event.cluster} answers again`)
     case 'shard-lost':
       return line('warn', `shard ${event.shard} was taken over by another process`)
+    case 'sharing-trouble':
+      return line('error', `cannot agree with other replicas on shards: ${event.reason}`)
+    case 'sharing-recovered':
+      return line('info', 'agrees with the other replicas on shards again')
     case 'progress-not-written':
       return line('warn', `progress was not written, it is tried again: ${event.reason}`)
   }

@@ -12,9 +12,10 @@ import { leftOutBy } from '../provenance/left-out.ts'
 import { createProducerRegistry, type WritableRegistry } from '../provenance/producer-registry.ts'
 import { registrySettings } from '../provenance/registry-settings.ts'
 import { createOrigins, type SourceOrigins } from '../provenance/source-origins.ts'
-import { everyShard } from '../shards/shard-claims.ts'
+import { groupClaims } from '../shards/group-claims.ts'
+import type { ShardClaims } from '../shards/shard-claims.ts'
 import { topicRules } from '../topics/topic-rules.ts'
-import { internalTopics, transactionalId } from '../topology/internal-names.ts'
+import { flowGroupId, internalTopics, transactionalId } from '../topology/internal-names.ts'
 import type { Flow, RegionAlias } from '../topology/model.ts'
 
 export interface ReplicateOptions {
@@ -77,7 +78,7 @@ export function startReplicator(options: ReplicateOptions): Replicator {
       flow,
       progressTopic: internalTopics(topology).progress,
       transactionalIdOf: (shard) => transactionalId(topology, flow, shard),
-      claims: everyShard(flow.shards),
+      claims: claimsOf(flow, options, clusterOf(flow.target)),
       registry: provenance[index]?.registry,
       origins: provenance[index]?.origins,
       rule: provenance[index]?.origins === undefined ? 'everything' : 'local',
@@ -112,6 +113,31 @@ export function startReplicator(options: ReplicateOptions): Replicator {
       await Promise.all(provenance.map(({ close }) => close()))
     },
   }
+}
+
+/** Replicas of a flow share its shards in a group on its target. */
+function claimsOf(
+  flow: Flow,
+  { config: { topology, replicas }, clock, random, announce }: ReplicateOptions,
+  cluster: Cluster,
+): ShardClaims {
+  let told: string | undefined
+  return groupClaims({
+    cluster,
+    group: flowGroupId(topology, flow),
+    shards: flow.shards,
+    instanceId: replicas.instanceId,
+    sessionTimeoutMs: replicas.sessionTimeoutMs,
+    clock,
+    random,
+    onTrouble(error) {
+      const reason = error?.message
+      if (reason === told) return
+      told = reason
+      if (reason === undefined) announce({ flow: flow.id, kind: 'sharing-recovered' })
+      else announce({ flow: flow.id, kind: 'sharing-trouble', reason })
+    },
+  })
 }
 
 /** Who replicates to a flow's target, and who wrote what is on its source. */

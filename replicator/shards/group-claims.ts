@@ -57,9 +57,17 @@ const backoff: BackoffPolicy = { baseMs: 200, maxMs: 5000 }
  * `run` rejects with a KafkaError when another process took this one's `instanceId` (82): to go on would take it back.
  */
 export function groupClaims(options: GroupClaimsOptions): ShardClaims {
+  let trouble: string | undefined
+  const onTrouble = (error: KafkaError | undefined): void => {
+    trouble = error?.message
+    options.onTrouble(error)
+  }
   return {
     async run(holder, signal) {
-      await new GroupMembership(options, holder).run(signal)
+      await new GroupMembership({ ...options, onTrouble }, holder).run(signal)
+    },
+    get trouble() {
+      return trouble
     },
   }
 }

@@ -8,6 +8,8 @@ export interface ShardClaims {
    * and leaves. Troubles with the cluster are retried.
    */
   run(holder: ShardHolder, signal: AbortSignal): Promise<void>
+  /** What keeps this process from agreeing with the others now. */
+  readonly trouble?: string | undefined
 }
 
 export interface ShardHolder {

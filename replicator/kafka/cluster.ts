@@ -61,7 +61,8 @@ export interface Cluster {
     signal?: AbortSignal,
   ): Promise<readonly PartitionOutcome[]>
   /**
-   * EndTxn v4 at most: the epoch stays. Answers before the markers are written.
+   * EndTxn v4 at most: the epoch stays. Answers before the markers are written. Brokers with KRaft (seen with 4.3)
+   * complete the transaction without a marker for a partition that has no leader just then: it takes another fence.
    * @throws KafkaError, as {@link addPartitionsToTransaction}
    */
   endTransaction(transaction: Transaction, end: TransactionEnd, signal?: AbortSignal): Promise<void>

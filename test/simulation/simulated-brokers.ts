@@ -37,6 +37,8 @@ export interface SimulatedBrokersOptions {
   readonly transactionalIdExpiry?: TransactionalIdExpiry
   /** Longest way of a coordinator's markers to a partition's leader, in milliseconds. Default 30. */
   readonly markerDelayMaxMs?: number
+  /** Default: dropped, as by brokers with KRaft. */
+  readonly leaderlessMarkers?: 'dropped' | 'delayed'
   /** Replaces what brokers tell of their own configs. */
   readonly brokerConfigs?: ReadonlyMap<string, string>
   /** `group.initial.rebalance.delay.ms`. Default 0. */
@@ -99,6 +101,7 @@ export class SimulatedBrokers {
         after: (ms, fire) => clock.after(ms, fire),
         markerDelayMs: () => random.between(0, delayMaxMs),
         wallMs: () => clock.wallMs(),
+        leaderlessMarkers: options.leaderlessMarkers ?? 'dropped',
       },
       transactionalIdExpiry,
     )

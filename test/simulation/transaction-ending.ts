@@ -14,6 +14,11 @@ export interface MarkerTarget {
   leaderOf(at: TopicPartition): BrokerId | 'unknown' | undefined
   /** Calls `fire` once, `ms` of simulated time from now; the returned function calls it off. */
   after(ms: number, fire: () => void): () => void
+  /**
+   * What becomes of the marker of a partition without a leader. Brokers with KRaft drop it and complete the transaction,
+   * taking the partition for a deleted one; those with ZooKeeper wait for a leader.
+   */
+  readonly leaderlessMarkers: 'dropped' | 'delayed'
   /** How long the next markers are on their way, in milliseconds. */
   markerDelayMs(): number
 }
@@ -39,8 +44,8 @@ const hopeless: readonly number[] = [
 ]
 
 /**
- * The markers of one decided transaction (`TransactionMarkerChannelManager`): those for one leader travel together,
- * those for partitions without a leader wait until one is there.
+ * The markers of one decided transaction (`TransactionMarkerChannelManager`): those for one leader travel together.
+ * What a leader refuses for a reason that passes is tried again when leaders change.
  */
 export class TransactionEnding {
   readonly end: 'commit' | 'abort'
@@ -58,11 +63,12 @@ export class TransactionEnding {
   /** Sends the markers that are not on their way and have somewhere to go. */
   schedule(): void {
     const { target } = this.#options
-    const byLeader = new Map<BrokerId | 'unknown', string[]>()
+    const byLeader = new Map<BrokerId | 'nobody', string[]>()
     for (const [key, at] of this.#outstanding) {
       if (this.#travelling.has(key)) continue
-      const leader = target.leaderOf(at)
-      if (leader === undefined) continue
+      const known = target.leaderOf(at)
+      const leader = known === undefined || known === 'unknown' ? 'nobody' : known
+      if (known === undefined && target.leaderlessMarkers === 'delayed') continue
       const keys = byLeader.get(leader)
       if (keys === undefined) byLeader.set(leader, [key])
       else keys.push(key)
@@ -88,9 +94,14 @@ export class TransactionEnding {
       const at = this.#outstanding.get(key)
       if (at === undefined) continue
       const code = target.writeMarker(at, identity, end, coordinatorEpoch)
-      if (code === 0 || needless.includes(code)) this.#outstanding.delete(key)
+      if (code === 0 || needless.includes(code) || this.#isDropped(at)) this.#outstanding.delete(key)
       if (hopeless.includes(code)) this.#isStuck = true
     }
     if (this.#outstanding.size === 0) onWritten()
+  }
+
+  #isDropped(at: TopicPartition): boolean {
+    const { target } = this.#options
+    return target.leaderlessMarkers === 'dropped' && target.leaderOf(at) === undefined
   }
 }

@@ -16,23 +16,32 @@ export async function realHarness(): Promise<ContractHarness> {
   const bootstrap = process.env.CAUSEWAY_TEST_SOURCE
   if (bootstrap === undefined)
     throw new Error('CAUSEWAY_TEST_SOURCE is not set: run these tests with npm test')
-  const settings = { bootstrap: bootstrap.split(','), clientId: 'causeway-contract' }
+  return harnessOf(bootstrap.split(','))
+}
+
+/**
+ * The same view of brokers of a test's own.
+ * @param patienceMs of the harness's clients; default: as long as their deadline
+ */
+export async function harnessOf(bootstrap: readonly string[], patienceMs?: number): Promise<ContractHarness> {
+  const settings = { bootstrap, clientId: 'causeway-contract' }
   const connect = () =>
     createKafkaCluster({
       alias: regionAlias('contract'),
       settings,
       clock: systemClock,
       random: systemRandom,
+      ...(patienceMs === undefined ? {} : { patienceMs }),
     })
   const cluster = connect()
   const kafka = new Kafka({
-    brokers: settings.bootstrap,
+    brokers: [...bootstrap],
     clientId: 'causeway-contract-judge',
     logLevel: logLevel.NOTHING,
   })
   const admin = kafka.admin()
   await admin.connect()
-  const recordAdmin = new Admin({ clientId: 'causeway-contract-admin', bootstrapBrokers: settings.bootstrap })
+  const recordAdmin = new Admin({ clientId: 'causeway-contract-admin', bootstrapBrokers: [...bootstrap] })
   const producers: { disconnect(): Promise<void> }[] = []
   const run = randomUUID().slice(0, 8)
   let names = 0

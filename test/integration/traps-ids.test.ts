@@ -12,7 +12,7 @@ import { driveEpoch } from './epoch-driver.ts'
 import { testBrokers } from './flow-pair.ts'
 import type { DumpedBatch } from './log-dump.ts'
 import { until } from './replicate-process.ts'
-import { type SceneOptions, TrapScene } from './traps-scene.ts'
+import { besides, type SceneOptions, TrapScene } from './traps-scene.ts'
 
 /** Seven days by default: here tests see it happen. */
 const transactionalIdExpiryMs = 15_000
@@ -122,7 +122,7 @@ describe('transactional ids', { timeout: 200_000, concurrency: true }, () => {
     await gone(scene, witness)
     assert(await scene.transaction(scene.transactionalId(0)), 'the shard has renewed its own')
     first.child.kill('SIGSTOP')
-    const second = await scene.start()
+    const second = await scene.start(besides('two'))
     await scene.produce(10)
     await scene.arrived(20)
     const before = data(await scene.dump())

@@ -95,7 +95,10 @@ export class TrapScene {
     return transactionalId(this, { source: usEast, target: euWest }, shard)
   }
 
-  /** Starts a replicator; `changes` replaces parts of its configuration. */
+  /**
+   * Starts a replicator; `changes` replaces parts of its configuration. It takes the place of the one before at once,
+   * unless it is given another `replicas.instanceId`.
+   */
   async start(
     changes: { readonly shards?: number; readonly [key: string]: unknown } = {},
   ): Promise<ReplicateProcess> {
@@ -111,6 +114,7 @@ export class TrapScene {
       },
       topics: [{ name: this.topic }],
       replication: { shards, replicationFactor: 'broker-default' },
+      replicas: { instanceId: 'one', sessionTimeout },
       ...others,
     })
     this.#processes.push(started)
@@ -302,6 +306,11 @@ export class TrapScene {
 }
 
 const transactionalIdNotFound = 105
+/** The shortest that brokers allow by default (`group.min.session.timeout.ms`). */
+const sessionTimeout = '6s'
+
+/** For a replicator that runs beside another. */
+export const besides = (instanceId: string) => ({ replicas: { instanceId, sessionTimeout } })
 
 function connect(
   alias: typeof usEast,

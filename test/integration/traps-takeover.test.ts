@@ -3,7 +3,7 @@ import { after, describe, test } from 'node:test'
 import { testBrokers } from './flow-pair.ts'
 import type { DumpedBatch } from './log-dump.ts'
 import { until } from './replicate-process.ts'
-import { killBeforeProgress, type SceneOptions, TrapScene } from './traps-scene.ts'
+import { besides, killBeforeProgress, type SceneOptions, TrapScene } from './traps-scene.ts'
 
 const scenes: TrapScene[] = []
 after(() => Promise.all(scenes.map((scene) => scene.close())))
@@ -45,7 +45,7 @@ describe('taking over', { timeout: 280_000 }, () => {
     await scene.arrived(300)
     first.child.kill('SIGSTOP')
     const present = await scene.arrivedRecords()
-    const second = await scene.start()
+    const second = await scene.start(besides('two'))
     await scene.arrived(present + 300)
     first.child.kill('SIGCONT')
     await scene.arrived((await scene.arrivedRecords()) + 500)
@@ -69,7 +69,7 @@ describe('taking over', { timeout: 280_000 }, () => {
     await scene.arrived((await scene.arrivedRecords()) + 300)
     // A zombie with the other number of shards.
     second.child.kill('SIGSTOP')
-    const third = await scene.start({ shards: 2 })
+    const third = await scene.start({ shards: 2, ...besides('two') })
     await scene.arrived((await scene.arrivedRecords()) + 300)
     second.child.kill('SIGCONT')
     await scene.arrived((await scene.arrivedRecords()) + 300)

@@ -21,9 +21,11 @@ export class Replicators {
     process.once('exit', this.#sweep)
   }
 
-  async start(): Promise<ReplicateProcess> {
+  /** With the instance id of one that has just died it takes that one's place at once. */
+  async start(instanceId: string | undefined): Promise<ReplicateProcess> {
     const folder = await mkdtemp(join(this.#folder, 'replicator-'))
-    const started = await ReplicateProcess.start(folder, this.#config)
+    const replicas = { sessionTimeout: '6s', ...(instanceId === undefined ? {} : { instanceId }) }
+    const started = await ReplicateProcess.start(folder, { ...this.#config, replicas })
     this.#alive.add(started)
     started.child.once('exit', (code, signal) => {
       if (this.#alive.delete(started)) this.crashes.push(`${code ?? signal}: ${started.text.slice(-4000)}`)

@@ -61,6 +61,8 @@ export interface StormReport {
  */
 type KillKind = 'restart' | 'overlap' | 'zombie'
 
+const instanceIds = ['storm-1', 'storm-2', 'storm-3'] as const
+
 /** How long a copy may take to catch up after the storm. */
 const catchUpMsMax = 120_000
 
@@ -74,7 +76,7 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
   const replicators = new Replicators(folder, configuration(source, target))
   try {
     const load = new Load(source.bootstrap, random.fork(), options.paceMs)
-    const first = await replicators.start()
+    const first = await replicators.start(instanceIds[0])
     const [{ last, kills }, brokerRestarts] = await Promise.all([
       killReplicators(replicators, first, random.fork(), options),
       restartBrokers(random.fork(), options),
@@ -141,13 +143,21 @@ async function killReplicators(
 ): Promise<{ readonly last: ReplicateProcess; readonly kills: Record<KillKind, number> }> {
   const counts = { restart: 0, overlap: 0, zombie: 0 }
   let present = first
+  let place: string = instanceIds[0]
   for (let kill = 1; kill <= kills; kill++) {
     // Every other one must have got to work; the rest is killed at any moment of its start too.
     const waits = random.chance(0.5)
     const forwarded = waits ? await replicators.forwards(present, 30_000) : undefined
     await delay(random.between(0, killPauseMsMax))
     const kind = random.pick<KillKind>(['restart', 'restart', 'restart', 'overlap', 'zombie'])
-    const next = await replace(kind, replicators, present, random)
+    // Static members (of a StatefulSet, say) take their predecessor's place; others wait for the end of its session.
+    const id = random.chance(0.25)
+      ? undefined
+      : kind === 'restart'
+        ? place
+        : random.pick(instanceIds.filter((other) => other !== place))
+    const next = await replace(kind, replicators, present, id, random)
+    place = id ?? place
     counts[kind]++
     say(`kill ${kill}: ${kind}${forwarded === false ? ' (it had not forwarded anything within 30 s)' : ''}`)
     present = next
@@ -159,14 +169,15 @@ async function replace(
   kind: KillKind,
   replicators: Replicators,
   present: ReplicateProcess,
+  instanceId: string | undefined,
   random: SeededRandom,
 ): Promise<ReplicateProcess> {
   if (kind === 'restart') {
     await replicators.kill(present)
-    return replicators.start()
+    return replicators.start(instanceId)
   }
   if (kind === 'zombie') present.child.kill('SIGSTOP')
-  const next = await replicators.start()
+  const next = await replicators.start(instanceId)
   if (kind === 'zombie') {
     await replicators.forwards(next, random.between(1000, 12_000))
     present.child.kill('SIGCONT')

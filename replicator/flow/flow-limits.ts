@@ -25,6 +25,8 @@ export interface FlowLimits {
   readonly produceTimeoutMs: number
   /** How often progress is written, in milliseconds. */
   readonly progressIntervalMs: number
+  /** How often both sides are looked at for what reading and writing alone would not show, in milliseconds. */
+  readonly watchIntervalMs: number
 }
 
 export const defaultFlowLimits: FlowLimits = {
@@ -39,6 +41,7 @@ export const defaultFlowLimits: FlowLimits = {
   produceRequestsMax: 5,
   produceTimeoutMs: 30_000,
   progressIntervalMs: 1000,
+  watchIntervalMs: 5000,
 }
 
 /** Batches of one partition in flight: brokers remember five per producer to recognise a repeated one. */

@@ -38,4 +38,9 @@ export interface FlowOptions {
    * such a partition stops.
    */
   readonly acceptsGap: (topic: string, partition: number) => boolean
+  /**
+   * Nobody else has business in the flow's target topics, so that what others write there stops a partition. Default:
+   * unless the flow keeps the topics' names.
+   */
+  readonly exclusiveTarget?: boolean
 }

@@ -5,16 +5,14 @@ import type { Shard } from '../shards/shard.ts'
 import type { ShardHolder } from '../shards/shard-claims.ts'
 import { shardOf } from '../shards/shard-of.ts'
 import type { TopicPair } from '../topics/topic-pair.ts'
-import type { FlowOptions } from './flow-options.ts'
+import type { FlowShardsContext } from './flow-shards-context.ts'
 import { type HeldShard, heldShard, partitionKey } from './held-shard.ts'
-import { PartitionFlow, type PartitionSurroundings } from './partition-flow.ts'
-import type { Newcomer, NotStarted, PartitionStarter, Started } from './partition-starter.ts'
-import { PartitionWindow, type SettledCounts } from './partition-window.ts'
+import { newPartition } from './new-partition.ts'
+import type { PartitionFlow } from './partition-flow.ts'
+import type { Newcomer, NotStarted, Started } from './partition-starter.ts'
+
 import { progressMoved } from './progress-moved.ts'
 import type { StoppedPartition } from './snapshot.ts'
-import type { SourceReader } from './source-reader.ts'
-import type { TargetWriter } from './target-writer.ts'
-import type { TaskSet } from './task-set.ts'
 
 /** How often a shard that goes to another process looks whether everything has been acknowledged, in milliseconds. */
 const RELEASE_POLL_MS = 20
@@ -22,24 +20,6 @@ const RELEASE_POLL_MS = 20
 const RETAKE_MS = 1000
 /** Partitions that must be taken anew gather for this long, to share a fence. */
 const GATHER_MS = 25
-
-export interface FlowShardsContext {
-  readonly options: FlowOptions
-  readonly makeShard: (index: number) => Shard
-  readonly memoryMs: number
-  readonly starter: PartitionStarter
-  readonly reader: SourceReader
-  readonly writer: TargetWriter
-  readonly around: PartitionSurroundings
-  readonly counts: SettledCounts
-  readonly tasks: TaskSet
-  readonly onTrouble: (error: KafkaError | undefined) => void
-  readonly isPaused: (topic: string) => boolean
-  /** Something has started, or was refused. */
-  readonly onProgressed: () => void
-  /** Aborts when the flow is cut: nothing is waited for then. */
-  readonly cut: AbortSignal
-}
 
 /** The shards that this process owns, with the partitions that it forwards for them. */
 export class FlowShards implements ShardHolder {
@@ -59,6 +39,10 @@ export class FlowShards implements ShardHolder {
 
   get refused(): readonly StoppedPartition[] {
     return [...this.#held.values()].flatMap(({ refused }) => [...refused.values()])
+  }
+
+  get shards(): readonly Shard[] {
+    return [...this.#held.values()].map(({ shard }) => shard)
   }
 
   /** Shards that this process owns or is about to. */
@@ -148,6 +132,12 @@ export class FlowShards implements ShardHolder {
       }
       for (const each of held.partitions.values()) if (!each.window.isEmpty) this.#context.writer.offer(each)
     })
+  }
+
+  /** Asks whether a shard is still ours, however sure that seemed. */
+  doubt(index: number): void {
+    const held = this.#held.get(index)
+    if (held !== undefined) this.#run(held, (signal) => held.shard.prove(signal, true))
   }
 
   /** Another process has fenced the partition's shard. */
@@ -246,25 +236,8 @@ export class FlowShards implements ShardHolder {
     if (held.stop.signal.aborted || held.isLeaving) return
     this.#keep(held)
     const { options, memoryMs, around, counts, reader } = this.#context
-    const { sourceNext, targetNext, from, rules, recovered } = started
-    let partition: PartitionFlow | undefined
-    const window = new PartitionWindow(
-      started.producer,
-      { sourceNext, targetNext, sequence: 0 },
-      {
-        ms: memoryMs,
-        nowMs: () => options.clock.wallMs(),
-        stamps: () => (partition?.rules ?? rules).stamps,
-      },
-    )
-    const place = {
-      sourceTopic: pair.source.name,
-      sourceTopicId: pair.source.id,
-      targetTopic: pair.target.name,
-      targetTopicId: pair.target.id,
-      partition: index,
-    }
-    partition = new PartitionFlow(place, window, rules, around, counts, from === 'earliest')
+    const partition = newPartition(started, { clock: options.clock, memoryMs, around, counts })
+    const { from, sourceNext, recovered } = started
     const topic = pair.source.name
     const at = { flow: options.flow.id, topic, partition: index }
     options.announce({ ...at, kind: 'partition-started', from, sourceNext, recovered })

@@ -8,6 +8,8 @@ import { createTopicSync } from '../topics/topic-sync.ts'
 import { ByteBudget } from './byte-budget.ts'
 import type { FlowOptions } from './flow-options.ts'
 import { FlowShards } from './flow-shards.ts'
+import { FlowWatches } from './flow-watches.ts'
+import { FormerShards } from './former-shards.ts'
 import { LeaderBook } from './leader-book.ts'
 import { type FlowMemory, openFlow, shardMaker } from './open-flow.ts'
 import type { PartitionFlow, PartitionSurroundings } from './partition-flow.ts'
@@ -77,6 +79,7 @@ class FlowEngine {
   readonly #ended = Promise.withResolvers<void>()
   readonly #pausedTopics = new Set<string>()
   readonly #troubles: Troubles
+  readonly #watches: FlowWatches
   #shards: FlowShards | undefined
   #sharing: Promise<void> = Promise.resolve()
   #round: DiscoveryRound = { completed: 0, pairs: [], problems: [], trouble: undefined }
@@ -129,7 +132,16 @@ class FlowEngine {
       offer: (partition) => this.#writer.offer(partition),
       onTrouble: (error) => this.#troubles.set('start', error),
     })
+    this.#watches = new FlowWatches({
+      options,
+      sourceWalks: this.#sourceWalks,
+      targetWalks: this.#targetWalks,
+      partitions: () => this.#shards?.all ?? [],
+      shards: () => this.#shards?.shards ?? [],
+      onDoubt: (shard) => this.#shards?.doubt(shard),
+    })
     this.#tasks.run(() => this.#run())
+    this.#tasks.run(() => this.#watches.run(this.#reading.signal))
   }
 
   get ended(): Promise<void> {
@@ -141,13 +153,14 @@ class FlowEngine {
       flow: this.#options.flow,
       state: this.#state,
       round: this.#round,
-      trouble: this.#troubles.current ?? this.#round.trouble,
+      trouble: this.#troubles.current ?? this.#options.claims.trouble ?? this.#round.trouble,
       partitions: this.#shards?.all ?? [],
       refused: this.#shards?.refused ?? [],
       shards: this.#shards?.indexes ?? [],
       counts: this.#counts,
       reencoded: this.#reencoded,
       bufferedBytes: this.#budget.usedBytes,
+      overrun: this.#watches.overrun,
       nowMs: this.#options.clock.wallMs(),
     })
   }
@@ -205,11 +218,13 @@ class FlowEngine {
   }
 
   #makeShards(memory: FlowMemory): FlowShards {
+    const makeShard = shardMaker(this.#options, memory, this.#targetWalks)
+    const former = new FormerShards(memory, makeShard)
     const shards: FlowShards = new FlowShards({
       options: this.#options,
-      makeShard: shardMaker(this.#options, memory, this.#targetWalks),
+      makeShard,
       memoryMs: memory.limits.memoryMs,
-      starter: new PartitionStarter(this.#options, this.#sourceWalks, this.#targetWalks),
+      starter: new PartitionStarter(this.#options, this.#sourceWalks, this.#targetWalks, former),
       reader: this.#reader,
       writer: this.#writer,
       around: this.#surroundings(),
@@ -297,7 +312,7 @@ class FlowEngine {
       mayWrite: (partition) => this.#shards?.mayWrite(partition) ?? false,
       onUnproven: (partition) => this.#shards?.prove(partition),
       onStale: (partition) => this.#shards?.takeAnew(partition),
-      onTargetGap: () => {},
+      onTargetGap: (partition, from, to) => this.#watches.targetGap(partition, from, to),
       forwards: (producerId) => rule === 'everything' || origins?.isLocal(producerId) === true,
     }
   }

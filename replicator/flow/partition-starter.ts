@@ -1,11 +1,14 @@
 import { type SourceOffset, sourceOffset, type TargetOffset } from '../records/offsets.ts'
+import type { FencePlace } from '../shards/fencing.ts'
 import type { LogWalks } from '../shards/log-walks.ts'
 import type { Progress } from '../shards/progress-record.ts'
+import type { ProgressEntry } from '../shards/progress-view.ts'
 import { type Recovered, recoverPartition } from '../shards/recover-partition.ts'
-import type { Fenced, FencedPlace, ProgressEntry, Shard } from '../shards/shard.ts'
+import type { Fenced, FencedPlace, Shard } from '../shards/shard.ts'
 import type { TopicPair } from '../topics/topic-pair.ts'
 import { resumeCommand } from '../topology/resume-command.ts'
 import type { FlowOptions } from './flow-options.ts'
+import type { FormerShards } from './former-shards.ts'
 import type { TargetTopicRules } from './partition-place.ts'
 import type { PartitionWindow } from './partition-window.ts'
 import { readTargetRules } from './target-rules.ts'
@@ -41,6 +44,11 @@ export interface StarterCalls {
   readonly onNotStarted: (refused: NotStarted) => void
 }
 
+interface Candidate {
+  readonly newcomer: Newcomer
+  readonly place: FencePlace
+}
+
 interface Origin {
   readonly from: 'earliest' | 'latest'
   readonly offset: SourceOffset
@@ -51,11 +59,13 @@ export class PartitionStarter {
   readonly #options: FlowOptions
   readonly #source: LogWalks
   readonly #target: LogWalks
+  readonly #former: FormerShards
 
-  constructor(options: FlowOptions, source: LogWalks, target: LogWalks) {
+  constructor(options: FlowOptions, source: LogWalks, target: LogWalks, former: FormerShards) {
     this.#options = options
     this.#source = source
     this.#target = target
+    this.#former = former
   }
 
   /**
@@ -69,33 +79,72 @@ export class PartitionStarter {
     calls: StarterCalls,
     signal: AbortSignal,
   ): Promise<void> {
-    const { target, flow } = this.#options
-    const topics = [...new Set(newcomers.map(({ pair }) => pair.target.name))]
-    const rules = await readTargetRules(target, topics, signal)
-    const places = new Map(
-      newcomers.map((newcomer) => {
-        const { pair, partition } = newcomer
-        const key = { flow: flow.id, topic: pair.source.name, partition }
-        return [{ key, target: { topic: pair.target.name, partition } }, newcomer]
-      }),
+    const isElsewhere = ({ pair, partition }: Newcomer): boolean =>
+      this.#former.has(pair.source.name, partition)
+    const groups = [newcomers.filter((each) => !isElsewhere(each)), newcomers.filter(isElsewhere)]
+    const [ours = [], adopted = []] = groups.map((group) => group.map((each) => this.#candidate(each)))
+    await Promise.all([
+      this.#startAll(shard, ours, new Map(), calls, signal),
+      this.#adopt(shard, adopted, calls, signal),
+    ])
+  }
+
+  /** As {@link #startAll}, for partitions that may still be another shard's. */
+  async #adopt(
+    shard: Shard,
+    candidates: readonly Candidate[],
+    calls: StarterCalls,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (candidates.length === 0) return
+    const places = candidates.map(({ place }) => place)
+    const { places: fenced } = await shard.fence(places, signal)
+    const open = fenced.filter((result) => result.kind === 'fenced' && result.progress === undefined)
+    const adoption = await this.#former.adopt(
+      open.map(({ place }) => place),
+      signal,
     )
-    const fenced = await shard.fence([...places.keys()], signal)
-    const origins = await this.#originsOf(fenced, places, signal)
+    // Our first marker stands before the former owner's last batch: what follows is fenced behind both.
+    await this.#startAll(shard, candidates, adoption.progress, calls, signal)
+    await adoption.finish()
+  }
+
+  #candidate(newcomer: Newcomer): Candidate {
+    const { pair, partition } = newcomer
+    const key = { flow: this.#options.flow.id, topic: pair.source.name, partition }
+    return { newcomer, place: { key, target: { topic: pair.target.name, partition } } }
+  }
+
+  async #startAll(
+    shard: Shard,
+    candidates: readonly Candidate[],
+    adopted: ReadonlyMap<FencePlace, Progress>,
+    calls: StarterCalls,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (candidates.length === 0) return
+    const topics = [...new Set(candidates.map(({ place }) => place.target.topic))]
+    const rules = await readTargetRules(this.#options.target, topics, signal)
+    const newcomers = new Map(candidates.map(({ place, newcomer }) => [place, newcomer]))
+    const fenced = await shard.fence([...newcomers.keys()], signal)
+    const origins = await this.#originsOf(fenced, newcomers, signal)
     const begun = fenced.places.map(async (result) => {
-      const newcomer = places.get(result.place)
+      const newcomer = newcomers.get(result.place)
       if (newcomer === undefined) throw new Error('A place came back that was not fenced')
       if (result.kind === 'refused') {
         const { reason, wayOut, retriable } = result
         calls.onNotStarted({ newcomer, reason, wayOut, retriable })
         return
       }
+      const progress = result.progress ?? adopted.get(result.place)
       const topicRules = rules.get(newcomer.pair.target.name)
       const origin = origins.get(newcomer)
-      if (topicRules === undefined || (result.progress === undefined && origin === undefined)) {
+      if (topicRules === undefined || (progress === undefined && origin === undefined)) {
         calls.onNotStarted({ newcomer, reason: 'a cluster did not answer', wayOut: '', retriable: true })
         return
       }
-      await this.#startOne(shard, fenced, result, newcomer, topicRules, origin, calls, signal)
+      const known = { ...result, progress }
+      await this.#startOne(shard, fenced, known, newcomer, topicRules, origin, calls, signal)
     })
     await Promise.all(begun)
   }
@@ -173,7 +222,7 @@ export class PartitionStarter {
   /** Where those without progress would start, asked for all at once. */
   async #originsOf(
     fenced: Fenced,
-    places: ReadonlyMap<FencedPlace['place'], Newcomer>,
+    places: ReadonlyMap<FencePlace, Newcomer>,
     signal: AbortSignal,
   ): Promise<ReadonlyMap<Newcomer, Origin>> {
     const open = fenced.places.flatMap((result) => {

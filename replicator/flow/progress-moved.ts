@@ -1,5 +1,5 @@
 import type { ForwardingRule, Progress } from '../shards/progress-record.ts'
-import type { ProgressEntry } from '../shards/shard.ts'
+import type { ProgressEntry } from '../shards/progress-view.ts'
 import type { FlowId } from '../topology/model.ts'
 import { partitionKey } from './held-shard.ts'
 import type { PartitionFlow } from './partition-flow.ts'

@@ -11,7 +11,7 @@ import { shardOf } from '../shards/shard-of.ts'
 import type { FlowOptions } from './flow-options.ts'
 import type { LogBounds } from './judge-source.ts'
 import { isOtherTopic, offsetProblem } from './resume-plan.ts'
-import type { ResumeTopics } from './resume-topics.ts'
+import { ResumeRefusedError, type ResumeTopics } from './resume-topics.ts'
 import { readTargetRules } from './target-rules.ts'
 import { timeLimited } from './time-limit.ts'
 
@@ -60,7 +60,7 @@ export class ResumeTakeover {
 
   /**
    * By partition, what became of it.
-   * @throws ShardLostError when the shard is taken back again and again; KafkaError
+   * @throws ResumeRefusedError when a shard is taken back again and again; KafkaError
    */
   async run(choices: readonly Chosen[], signal: AbortSignal): Promise<ReadonlyMap<number, TakeoverOutcome>> {
     const { flow, target, clock, random, backoff } = this.#options
@@ -76,7 +76,12 @@ export class ResumeTakeover {
             outcomes.set(partition, outcome)
           break
         } catch (error) {
-          if (!(error instanceof ShardLostError) || attempt + 1 >= ATTEMPTS_MAX) throw error
+          if (!(error instanceof ShardLostError)) throw error
+          if (attempt + 1 >= ATTEMPTS_MAX)
+            throw new ResumeRefusedError(
+              `the process that replicates ${flow.id} took shard ${index} back ${ATTEMPTS_MAX} times before this was done; try again, or stop it first`,
+              { cause: error },
+            )
           await clock.sleep(backoffMs(backoff, attempt, random), signal)
         }
       }

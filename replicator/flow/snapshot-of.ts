@@ -16,6 +16,7 @@ export interface SnapshotParts {
   readonly counts: Readonly<SettledCounts>
   readonly reencoded: Readonly<Record<string, number>>
   readonly bufferedBytes: number
+  readonly overrun: FlowSnapshot['overrun']
   readonly nowMs: number
 }
 
@@ -55,5 +56,6 @@ export function snapshotOf(parts: SnapshotParts): FlowSnapshot {
     lagRecords,
     lagMs: parts.nowMs - oldestMs,
     bufferedBytes: parts.bufferedBytes,
+    overrun: parts.overrun,
   }
 }

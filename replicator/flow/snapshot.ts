@@ -31,6 +31,15 @@ export interface FlowSnapshot {
   /** Age of the oldest fetched record that waits for its acknowledgement, or 0; in milliseconds. */
   readonly lagMs: number
   readonly bufferedBytes: number
+  /** The partition that the source's retention reaches first; `undefined` when none is in danger. */
+  readonly overrun: OverrunForecast | undefined
+}
+
+/** Retention will delete records before they are copied, at the present rate. */
+export interface OverrunForecast {
+  readonly topic: string
+  readonly partition: number
+  readonly inMs: number
 }
 
 export interface StoppedPartition {

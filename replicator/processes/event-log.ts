@@ -1,4 +1,5 @@
 import type { FlowEvent } from '../flow/events.ts'
+import { roughDuration } from '../topology/duration.ts'
 
 /** One line of a log: how grave, what happened in a sentence, and the facts for machines. */
 export interface LogLine {
@@ -61,6 +62,13 @@ export function logLineOf(event: FlowEvent): LogLine {
         'info',
         `${place(event)} has batches that cannot pass as they are (${event.reason}): re-encoded`,
       )
+    case 'overrun-near':
+      return line(
+        'warn',
+        `${place(event)}: the source's retention deletes records that are not copied yet: overrun in ${roughDuration(event.inMs)} at the present rate`,
+      )
+    case 'overrun-averted':
+      return line('info', `${place(event)} is out of the reach of the source's retention again`)
     case 'gap-accepted':
       return line(
         'warn',

@@ -7,9 +7,15 @@ import type {
 } from '../kafka/cluster.ts'
 import { isRetriable, type KafkaError } from '../kafka/errors.ts'
 import type { LogBounds } from './log-walks.ts'
-import type { FencePlace } from './shard.ts'
+import type { ProgressKey } from './progress-record.ts'
 
 const OPERATION_NOT_ATTEMPTED = 55
+
+/** A partition to be fenced: what it is called in progress, and on the target. */
+export interface FencePlace {
+  readonly key: ProgressKey
+  readonly target: TopicPartition
+}
 
 /** Why a partition cannot be fenced, and whether it may be later. */
 export interface FenceRefusal {

@@ -3,16 +3,21 @@ import type { FlowId } from '../topology/model.ts'
 import type { VisitedBatch } from './log-walk.ts'
 import { decodeProgress, decodeProgressKey, type Progress, type ProgressKey } from './progress-record.ts'
 
+export interface ProgressEntry {
+  readonly key: ProgressKey
+  readonly progress: Progress
+}
+
 /** What one partition of the progress topic says about a flow, as far as it was read. */
 export class ProgressView {
   readonly #flow: FlowId
-  readonly #known = new Map<string, { readonly key: ProgressKey; readonly progress: Progress }>()
+  readonly #known = new Map<string, ProgressEntry>()
 
   constructor(flow: FlowId) {
     this.#flow = flow
   }
 
-  get entries(): readonly { readonly key: ProgressKey; readonly progress: Progress }[] {
+  get entries(): readonly ProgressEntry[] {
     return [...this.#known.values()]
   }
 

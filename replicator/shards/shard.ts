@@ -5,8 +5,10 @@ import { abortable } from '../kafka/abortable.ts'
 import type { Cluster, ProducerIdentity, TopicPartition } from '../kafka/cluster.ts'
 import type { ProducerRegistry } from '../provenance/origins.ts'
 import type { FlowId } from '../topology/model.ts'
+import { AppendQueue, appendable } from './append-queue.ts'
 import { isFenced, ShardLostError } from './fenced.ts'
-import { addToTransaction, boundsOf, type FenceRefusal, type FormerProducer, fenceFormer } from './fencing.ts'
+import { addToTransaction, boundsOf, type FencePlace, type FenceRefusal, fenceFormer } from './fencing.ts'
+import { formerProducers } from './former-producers.ts'
 import type { LogBounds, LogWalks } from './log-walks.ts'
 import { OneAtATime } from './one-at-a-time.ts'
 import type { OwnershipLimits } from './ownership-limits.ts'
@@ -19,11 +21,8 @@ import {
   type ProgressKey,
 } from './progress-record.ts'
 import { readOn } from './progress-topic.ts'
-import { ProgressView } from './progress-view.ts'
+import { type ProgressEntry, ProgressView } from './progress-view.ts'
 import { ShardJournal } from './shard-journal.ts'
-
-/** Bytes of records in one append, well below the brokers' default `max.message.bytes`. */
-const APPEND_BYTES_MAX = 512 * 1024
 
 export interface ShardOptions {
   readonly flow: FlowId
@@ -39,12 +38,6 @@ export interface ShardOptions {
   readonly clock: Clock
   readonly random: Random
   readonly backoff: BackoffPolicy
-}
-
-/** A partition to be fenced: what it is called in progress, and on the target. */
-export interface FencePlace {
-  readonly key: ProgressKey
-  readonly target: TopicPartition
 }
 
 /**
@@ -74,11 +67,6 @@ export interface Fenced {
   readonly places: readonly FencedPlace[]
 }
 
-export interface ProgressEntry {
-  readonly key: ProgressKey
-  readonly progress: Progress
-}
-
 /**
  * One process's ownership of a shard: a transactional id whose latest epoch is ours.
  *
@@ -93,7 +81,7 @@ export class Shard {
   readonly #journal: ShardJournal
   readonly #view: ProgressView
   readonly #turns = new OneAtATime()
-  readonly #queue: { entries: readonly ProgressEntry[]; settle: PromiseWithResolvers<void> }[] = []
+  readonly #queue = new AppendQueue()
   #former: { readonly ids: Set<bigint>; readonly progressLost: boolean } | undefined
   #identity: ProducerIdentity | undefined
   #readUpTo: bigint | undefined
@@ -109,6 +97,11 @@ export class Shard {
     this.#journal = new ShardJournal({ cluster: target, topic, partition: index, clock, random, backoff })
     this.#view = new ProgressView(options.flow)
     this.#proof = new OwnershipProof(clock)
+  }
+
+  /** Whom the shard was taken over as; `undefined` until it was. */
+  get identity(): ProducerIdentity | undefined {
+    return this.#identity
   }
 
   /** What this shard's partition of the progress topic says; known once something was fenced. */
@@ -135,17 +128,27 @@ export class Shard {
    * @throws ShardLostError, KafkaError, the signal's reason
    */
   async write(entries: readonly ProgressEntry[], signal: AbortSignal): Promise<void> {
-    const settle = Promise.withResolvers<void>()
-    this.#queue.push({ entries, settle })
-    if (this.#queue.length === 1) void this.#turns.run(() => this.#flush(signal))
+    const settled = Promise.withResolvers<void>()
+    if (this.#queue.push({ entries, settled })) void this.#turns.run(() => this.#flush(signal))
     // Another's append may be under way, for as long as its own signal allows.
-    await abortable(settle.promise, signal)
+    await abortable(settled.promise, signal)
   }
 
-  /** Asks the coordinator whether the shard is still ours. @throws as {@link fence} */
-  prove(signal: AbortSignal): Promise<void> {
+  /** Deletes progress that another shard has taken over. @throws as {@link write} */
+  forget(keys: readonly ProgressKey[], signal: AbortSignal): Promise<void> {
     return this.#turns.run(async () => {
-      if (this.isProven()) return
+      if (keys.length === 0) return
+      await this.#appendRecords(
+        keys.map((key) => [encodeProgressKey(key), null]),
+        signal,
+      )
+    })
+  }
+
+  /** Asks the coordinator whether the shard is still ours, unless that is beyond doubt. @throws as {@link fence} */
+  prove(signal: AbortSignal, isDoubted = false): Promise<void> {
+    return this.#turns.run(async () => {
+      if (!isDoubted && this.isProven()) return
       await this.#renew(signal)
     })
   }
@@ -257,7 +260,7 @@ export class Shard {
     const refusals = new Map<FencePlace, FenceRefusal>()
     const fenced = new Set<bigint>([identity.producerId])
     for (;;) {
-      const former = this.#formerProducers(fenced, places)
+      const former = formerProducers(this.#view.entries, places, fenced, !this.#isTaken)
       if (former.length === 0) return refusals
       const outcome = await fenceFormer(this.#options.target, former, this.#at, signal)
       for (const [place, refusal] of outcome) refusals.set(place, refusal)
@@ -265,24 +268,6 @@ export class Shard {
       // One that was not fenced until now may have written since.
       await this.#readProgress(signal)
     }
-  }
-
-  /** Producers that progress names, by id: those of these places, and at first all, because they write progress too. */
-  #formerProducers(except: ReadonlySet<bigint>, places: readonly FencePlace[]): readonly FormerProducer[] {
-    const byName = new Map(places.map((place) => [`${place.key.topic}/${place.key.partition}`, place]))
-    const found = new Map<bigint, { identity: ProducerIdentity; places: FencePlace[] }>()
-    for (const { key, progress } of this.#view.entries) {
-      const { producer } = progress
-      const place = byName.get(`${key.topic}/${key.partition}`)
-      if (except.has(producer.producerId) || (place === undefined && this.#isTaken)) continue
-      const known = found.get(producer.producerId)
-      const latest = Math.max(known?.identity.producerEpoch ?? 0, producer.producerEpoch)
-      found.set(producer.producerId, {
-        identity: { producerId: producer.producerId, producerEpoch: latest },
-        places: [...(known?.places ?? []), ...(place === undefined ? [] : [place])],
-      })
-    }
-    return [...found.values()]
   }
 
   /** Reads on until our marker stands in the progress partition: nobody writes there behind it but we. */
@@ -310,47 +295,26 @@ export class Shard {
   }
 
   async #flush(signal: AbortSignal): Promise<void> {
-    while (this.#queue.length > 0) {
-      const taken = this.#take()
+    for (let taken = this.#queue.take(); taken.length > 0; taken = this.#queue.take()) {
       try {
-        await this.#append(
-          taken.flatMap(({ entries }) => entries),
-          signal,
-        )
-        for (const { settle } of taken) settle.resolve()
+        for (const piece of appendable(taken.flatMap(({ entries }) => entries))) {
+          const pairs = piece.map(
+            ({ key, progress }) => [encodeProgressKey(key), encodeProgress(progress)] as const,
+          )
+          await this.#appendRecords(pairs, signal)
+          for (const { key, progress } of piece) this.#view.set(key, progress)
+        }
+        for (const { settled } of taken) settled.resolve()
       } catch (error) {
-        for (const { settle } of taken) settle.reject(error)
+        for (const { settled } of taken) settled.reject(error)
       }
     }
   }
 
-  /** Writes that share an append, as many as fit. */
-  #take(): { entries: readonly ProgressEntry[]; settle: PromiseWithResolvers<void> }[] {
-    let bytes = 0
-    let count = 0
-    for (const { entries } of this.#queue) {
-      // Keys and values are JSON around two names and some numbers.
-      for (const { key } of entries) bytes += 512 + 2 * (key.topic.length + key.flow.length)
-      if (count > 0 && bytes > APPEND_BYTES_MAX) break
-      count++
-    }
-    return this.#queue.splice(0, count)
-  }
-
-  async #append(entries: readonly ProgressEntry[], signal: AbortSignal): Promise<void> {
-    const pieces: ProgressEntry[][] = []
-    const perPiece = 800
-    for (let at = 0; at < entries.length; at += perPiece) pieces.push(entries.slice(at, at + perPiece))
-    for (const piece of pieces) {
-      await this.#appendRecords(
-        piece.map(({ key, progress }) => [encodeProgressKey(key), encodeProgress(progress)]),
-        signal,
-      )
-      for (const { key, progress } of piece) this.#view.set(key, progress)
-    }
-  }
-
-  async #appendRecords(pairs: readonly (readonly [Buffer, Buffer])[], signal: AbortSignal): Promise<void> {
+  async #appendRecords(
+    pairs: readonly (readonly [Buffer, Buffer | null])[],
+    signal: AbortSignal,
+  ): Promise<void> {
     const { clock, limits } = this.#options
     const timestamp = BigInt(Math.floor(clock.wallMs()))
     const records = pairs.map(([key, value]) => ({ key, value, headers: [], timestamp }))

@@ -1,0 +1,35 @@
+import type { Clock } from '../clock/clock.ts'
+import { PartitionFlow, type PartitionSurroundings } from './partition-flow.ts'
+import type { Started } from './partition-starter.ts'
+import { PartitionWindow, type SettledCounts } from './partition-window.ts'
+
+export interface NewPartitionContext {
+  readonly clock: Clock
+  /** How long the target is sure to remember a producer. */
+  readonly memoryMs: number
+  readonly around: PartitionSurroundings
+  readonly counts: SettledCounts
+}
+
+/** A partition that goes on where its start pair says, under the identity whose marker stands before it. */
+export function newPartition(started: Started, context: NewPartitionContext): PartitionFlow {
+  const { newcomer, producer, sourceNext, targetNext, rules, from } = started
+  const { pair, partition: index } = newcomer
+  const { clock, memoryMs, around, counts } = context
+  let partition: PartitionFlow | undefined
+  const memory = {
+    ms: memoryMs,
+    nowMs: () => clock.wallMs(),
+    stamps: () => (partition?.rules ?? rules).stamps,
+  }
+  const window = new PartitionWindow(producer, { sourceNext, targetNext, sequence: 0 }, memory)
+  const place = {
+    sourceTopic: pair.source.name,
+    sourceTopicId: pair.source.id,
+    targetTopic: pair.target.name,
+    targetTopicId: pair.target.id,
+    partition: index,
+  }
+  partition = new PartitionFlow(place, window, rules, around, counts, from === 'earliest')
+  return partition
+}

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { registerDemo } from './commands/demo.ts'
+import { registerFlow } from './commands/flow.ts'
 import { registerLocal } from './commands/local.ts'
 import { registerReplicate } from './commands/replicate.ts'
 import { registerTopology } from './commands/topology.ts'
@@ -13,6 +14,7 @@ const registrations: readonly ((program: Command) => void)[] = [
   registerDemo,
   registerReplicate,
   registerVerify,
+  registerFlow,
   registerTopology,
   registerLocal,
 ]

@@ -1,4 +1,5 @@
 import type { FlowSnapshot } from '../flow/snapshot.ts'
+import { roughDuration } from '../topology/duration.ts'
 
 /** What two looks at a flow, `elapsedMs` apart, say on one line. */
 export function progressLine(before: FlowSnapshot | undefined, now: FlowSnapshot, elapsedMs: number): string {
@@ -15,6 +16,7 @@ export function progressLine(before: FlowSnapshot | undefined, now: FlowSnapshot
     `${formatCount(records)} records/s`,
     `${megabytes.toFixed(1)} MB/s`,
     `lag ${formatCount(now.lagRecords)} records, ${formatCount(now.lagMs)} ms`,
+    now.overrun === undefined ? '' : `OVERRUN IN ${roughDuration(now.overrun.inMs).toUpperCase()}`,
     now.trouble === undefined ? '' : 'IN TROUBLE, see above',
   ]
   return parts.filter((part) => part !== '').join('  ')

@@ -8,15 +8,13 @@ import { defaultFlowLimits, type FlowLimits } from '../flow/flow-limits.ts'
 import type { FlowSnapshot } from '../flow/snapshot.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import { createKafkaCluster } from '../kafka/kafka-cluster.ts'
-import { leftOutBy } from '../provenance/left-out.ts'
-import { createProducerRegistry, type WritableRegistry } from '../provenance/producer-registry.ts'
-import { registrySettings } from '../provenance/registry-settings.ts'
-import { createOrigins, type SourceOrigins } from '../provenance/source-origins.ts'
 import { groupClaims } from '../shards/group-claims.ts'
 import type { ShardClaims } from '../shards/shard-claims.ts'
 import { topicRules } from '../topics/topic-rules.ts'
 import { flowGroupId, internalTopics, transactionalId } from '../topology/internal-names.ts'
 import type { Flow, RegionAlias } from '../topology/model.ts'
+import { writesAlone } from '../topology/writes-alone.ts'
+import { provenanceOf } from './flow-provenance.ts'
 
 export interface ReplicateOptions {
   readonly config: CausewayConfig
@@ -72,7 +70,7 @@ export function startReplicator(options: ReplicateOptions): Replicator {
     clusters.set(alias, cluster)
     return cluster
   }
-  const provenance = chosen.map((flow) => provenanceOf(flow, options, clusterOf))
+  const provenance = chosen.map((flow) => provenanceOf(flow, { topology, clock, random }, clusterOf))
   const flows: readonly RunningFlow[] = chosen.map((flow, index) =>
     startFlow({
       flow,
@@ -92,6 +90,7 @@ export function startReplicator(options: ReplicateOptions): Replicator {
       announce,
       discoveryIntervalMs: config.discoveryIntervalMs,
       acceptsGap,
+      exclusiveTarget: writesAlone(topology, flow),
     }),
   )
   const failed = new Set<RunningFlow>()
@@ -138,38 +137,6 @@ function claimsOf(
       else announce({ flow: flow.id, kind: 'sharing-trouble', reason })
     },
   })
-}
-
-/** Who replicates to a flow's target, and who wrote what is on its source. */
-interface FlowProvenance {
-  readonly registry: WritableRegistry
-  /** `undefined` where names tell copies apart. */
-  readonly origins: SourceOrigins | undefined
-  readonly close: () => Promise<void>
-}
-
-function provenanceOf(
-  flow: Flow,
-  { config: { topology }, clock, random }: ReplicateOptions,
-  clusterOf: (alias: RegionAlias) => Cluster,
-): FlowProvenance {
-  const settings = (alias: RegionAlias) => ({
-    cluster: clusterOf(alias),
-    ...registrySettings(topology, alias),
-    clock,
-    random,
-    backoff: defaultBackoff,
-  })
-  const isLeftOut = leftOutBy(topology, flow)
-  const registry = createProducerRegistry(settings(flow.target))
-  const origins = isLeftOut === undefined ? undefined : createOrigins({ ...settings(flow.source), isLeftOut })
-  return {
-    registry,
-    origins,
-    close: async () => {
-      await Promise.all([registry.close(), origins?.close()])
-    },
-  }
 }
 
 /** The process's limits shared out among its flows. */

@@ -16,5 +16,13 @@ export function formatDuration(ms: number): string {
   return `${ms}ms`
 }
 
+/** A duration in words, to two digits or so: `43 min`, `6 h`, `less than a minute`. */
+export function roughDuration(ms: number): string {
+  if (ms < unitMs.m) return 'less than a minute'
+  if (ms < 2 * unitMs.h) return `${Math.round(ms / unitMs.m)} min`
+  if (ms < 2 * unitMs.d) return `${Math.round(ms / unitMs.h)} h`
+  return `${Math.round(ms / unitMs.d)} days`
+}
+
 /** What to write instead, for messages about a text that is no duration. */
 export const durationRule = 'write a number with ms, s, m, h or d, such as 500ms or 5s'

@@ -2,17 +2,22 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import {
+  addPartitionsToTxnApi,
   chooseVersion,
   createPartitionsApi,
   createTopicsApi,
   describeConfigsApi,
+  describeProducersApi,
+  endTxnApi,
   findCoordinatorApi,
   incrementalAlterConfigsApi,
   initProducerIdApi,
   listOffsetsApi,
   metadataApi,
+  offsetForLeaderEpochApi,
   type VersionedApi,
   type VersionRange,
+  writeTxnMarkersApi,
 } from '../../../replicator/kafka/api-versions.ts'
 
 /** What brokers of these releases offer, from their ApiVersions answers. */
@@ -26,6 +31,11 @@ const brokers: Readonly<Record<string, Readonly<Record<string, VersionRange>>>> 
     ListOffsets: { min: 0, max: 6 },
     InitProducerId: { min: 0, max: 4 },
     FindCoordinator: { min: 0, max: 3 },
+    AddPartitionsToTxn: { min: 0, max: 3 },
+    EndTxn: { min: 0, max: 3 },
+    WriteTxnMarkers: { min: 0, max: 1 },
+    DescribeProducers: { min: 0, max: 0 },
+    OffsetForLeaderEpoch: { min: 0, max: 4 },
   },
   '4.3': {
     Metadata: { min: 0, max: 13 },
@@ -36,6 +46,11 @@ const brokers: Readonly<Record<string, Readonly<Record<string, VersionRange>>>> 
     ListOffsets: { min: 1, max: 11 },
     InitProducerId: { min: 0, max: 5 },
     FindCoordinator: { min: 0, max: 6 },
+    AddPartitionsToTxn: { min: 0, max: 5 },
+    EndTxn: { min: 0, max: 5 },
+    WriteTxnMarkers: { min: 1, max: 2 },
+    DescribeProducers: { min: 0, max: 0 },
+    OffsetForLeaderEpoch: { min: 2, max: 4 },
   },
 }
 
@@ -49,6 +64,11 @@ const expected: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     ListOffsets: 6,
     InitProducerId: 4,
     FindCoordinator: 3,
+    AddPartitionsToTxn: 3,
+    EndTxn: 3,
+    WriteTxnMarkers: 1,
+    DescribeProducers: 0,
+    OffsetForLeaderEpoch: 4,
   },
   '4.3': {
     Metadata: 12,
@@ -59,6 +79,11 @@ const expected: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     ListOffsets: 9,
     InitProducerId: 5,
     FindCoordinator: 6,
+    AddPartitionsToTxn: 3,
+    EndTxn: 4,
+    WriteTxnMarkers: 1,
+    DescribeProducers: 0,
+    OffsetForLeaderEpoch: 4,
   },
 }
 
@@ -71,6 +96,11 @@ const apis: readonly VersionedApi<never, unknown>[] = [
   listOffsetsApi,
   initProducerIdApi,
   findCoordinatorApi,
+  addPartitionsToTxnApi,
+  endTxnApi,
+  writeTxnMarkersApi,
+  describeProducersApi,
+  offsetForLeaderEpochApi,
 ]
 
 describe('chooseVersion', () => {

@@ -23,6 +23,8 @@ export interface VerifyArguments {
   readonly config: string
   readonly flow?: string
   readonly topic?: readonly string[]
+  /** Seconds. */
+  readonly settle: number
   readonly json?: boolean
 }
 
@@ -33,7 +35,6 @@ export interface VerifyResult {
   readonly flows: readonly FlowReport[]
 }
 
-const SETTLE_MS = 10_000
 /** How often work is told of where no line can be redrawn. */
 const NOTE_INTERVAL_MS = 15_000
 const REDRAW_INTERVAL_MS = 100
@@ -108,7 +109,7 @@ interface FlowAndClusters {
 
 async function verifyFlow(
   { config, flow, source, target }: FlowAndClusters,
-  { topic }: VerifyArguments,
+  { topic, settle }: VerifyArguments,
   output: Output,
 ): Promise<FlowReport> {
   output.status(`${flow.id}: listing topics`)
@@ -123,7 +124,7 @@ async function verifyFlow(
     random: systemRandom,
     // Ctrl-C ends the process: there is nothing to settle.
     signal: new AbortController().signal,
-    settleMs: SETTLE_MS,
+    settleMs: settle * 1000,
     onProgress: progressTeller(flow, output),
   })
 }

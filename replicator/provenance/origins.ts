@@ -13,7 +13,8 @@ export interface Origins {
 /** The list, on one cluster, of the producer ids that replicators write to it with. */
 export interface ProducerRegistry {
   /**
-   * Settles when the id is on the cluster for everybody to see. Must be awaited before the id's first batch.
+   * Settles when the id is on the cluster for everybody to see. Must be awaited before the id's first batch. An id that
+   * is there already, by whomever, keeps its first entry.
    * @throws KafkaError when it cannot be written, after retries
    */
   register(producer: RegisteredProducer, signal: AbortSignal): Promise<void>

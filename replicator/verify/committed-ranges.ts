@@ -1,5 +1,5 @@
 import type { OffsetAnswer, TopicPartition } from '../kafka/cluster.ts'
-import { isRetriable, type KafkaError } from '../kafka/errors.ts'
+import { isRetriable, type KafkaError, protocolError } from '../kafka/errors.ts'
 import type { ReaderContext } from './reader-context.ts'
 
 /** The offsets to read: `from` included, `until` not. */
@@ -13,7 +13,9 @@ export type RangeAnswer =
   | { readonly kind: 'failed'; readonly error: KafkaError }
 
 const attemptsMax = 10
+const looksMax = 5
 const retryPauseMs = 200
+const UNKNOWN_TOPIC_OR_PARTITION = 3
 
 /**
  * What each partition holds of committed records now: from its log's start to its last stable offset. Answers are in
@@ -24,8 +26,9 @@ export async function committedRanges(
   partitions: readonly TopicPartition[],
   context: ReaderContext,
 ): Promise<readonly RangeAnswer[]> {
-  const answers = new Array<RangeAnswer>(partitions.length)
-  let pending = [...partitions.entries()]
+  const absent = await absentAmong(partitions, context)
+  const answers = partitions.map((at) => absent.get(at))
+  let pending = [...partitions.entries()].filter(([index]) => answers[index] === undefined)
   for (let attempt = 1; pending.length > 0; attempt++) {
     const again: [number, TopicPartition][] = []
     const listed = await listRanges(pending, context)
@@ -39,7 +42,33 @@ export async function committedRanges(
     pending = again
     if (pending.length > 0) await context.clock.sleep(retryPauseMs, context.signal)
   }
-  return answers
+  return answers.filter((answer) => answer !== undefined)
+}
+
+/**
+ * Partitions that the cluster does not have: it would be asked for their offsets for as long as it takes. A topic that
+ * was just created may be unknown for a moment.
+ */
+async function absentAmong(
+  partitions: readonly TopicPartition[],
+  { channels: { cluster }, clock, signal }: ReaderContext,
+): Promise<ReadonlyMap<TopicPartition, RangeAnswer>> {
+  const names = [...new Set(partitions.map(({ topic }) => topic))]
+  for (let attempt = 1; ; attempt++) {
+    const lookups = await cluster.describeTopics(names, signal)
+    const isAbsent = ({ topic, partition }: TopicPartition): boolean => {
+      const lookup = lookups.get(topic)
+      if (lookup?.kind === 'found') return lookup.topic.partitions.length <= partition
+      return lookup?.kind === 'missing'
+    }
+    const absent = partitions.filter(isAbsent)
+    if (absent.length === 0 || attempt >= looksMax) {
+      const error = ({ topic, partition }: TopicPartition) =>
+        protocolError(UNKNOWN_TOPIC_OR_PARTITION, { cluster: cluster.alias, topic, partition })
+      return new Map(absent.map((at) => [at, { kind: 'failed', error: error(at) }]))
+    }
+    await clock.sleep(retryPauseMs, signal)
+  }
 }
 
 async function listRanges(

@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import { exitCode } from '../exit-codes.ts'
 import type { VerifyArguments } from '../run-verify.ts'
 
@@ -10,13 +10,19 @@ export function registerVerify(program: Command): void {
     .requiredOption('-c, --config <file>', 'the configuration file')
     .option('--flow <id>', 'only this flow, such as us-east->eu-west (default: all)')
     .option('--topic <name...>', 'only these topics, by their names on the source (default: all of the flow)')
+    .option(
+      '--settle <seconds>',
+      'how long the target may take to show what the source has, from the start',
+      seconds,
+      10,
+    )
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
 Reads both sides as a read_committed consumer does and compares key, value, headers, timestamp and order, partition by
 partition. Changes nothing. May run while the flow is at work: records that come later than its start are left out,
-and the target has ten seconds to show those that were there. Never prints what records contain.
+and the target has some time to show those that were there (--settle). Never prints what records contain.
 Where topics of one name hold records of several regions, what the source's own clients wrote is compared with what
 the flow wrote.
 
@@ -32,4 +38,10 @@ Examples:
       const { runVerify } = await import('../run-verify.ts')
       process.exitCode = await runVerify(options)
     })
+}
+
+function seconds(text: string): number {
+  const value = Number(text)
+  if (!Number.isFinite(value) || value < 0) throw new InvalidArgumentError('Give a number of seconds.')
+  return value
 }

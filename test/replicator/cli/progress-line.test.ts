@@ -11,6 +11,7 @@ const snapshot = (fields: Partial<FlowSnapshot> = {}): FlowSnapshot => ({
   target,
   state: 'running',
   topics: 2,
+  shards: [0],
   partitions: { total: 24, running: 24, paused: 0, stopped: 0 },
   stopped: [],
   trouble: undefined,
@@ -21,6 +22,7 @@ const snapshot = (fields: Partial<FlowSnapshot> = {}): FlowSnapshot => ({
   lagRecords: 0,
   lagMs: 0,
   bufferedBytes: 0,
+  overrun: undefined,
   ...fields,
 })
 

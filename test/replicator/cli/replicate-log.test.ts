@@ -9,7 +9,7 @@ const started = (
   topic: string,
   partition: number,
   from: 'progress' | 'earliest' = 'earliest',
-): FlowEvent => ({ flow, kind: 'partition-started', topic, partition, from, sourceNext: 0n })
+): FlowEvent => ({ flow, kind: 'partition-started', topic, partition, from, sourceNext: 0n, recovered: 0 })
 
 function opened() {
   const lines: string[] = []

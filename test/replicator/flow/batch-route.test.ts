@@ -15,6 +15,7 @@ const gapped = three.filter(({ offsetDelta }) => offsetDelta !== 1)
 const context: RouteContext = {
   position: 10n,
   aborted: false,
+  foreign: false,
   targetBatchBytesMax: 1000,
   targetStamps: false,
 }
@@ -64,6 +65,19 @@ const rows: readonly Row[] = [
     context: { aborted: true },
     fields: { baseOffset: 9n },
     route: 'skip aborted',
+  },
+  { title: 'a batch that a replicator wrote', context: { foreign: true }, route: 'skip foreign' },
+  {
+    title: 'a gapped batch that a replicator wrote',
+    records: gapped,
+    context: { foreign: true },
+    route: 'skip foreign',
+  },
+  {
+    title: 'a batch that a replicator wrote before the position',
+    context: { foreign: true },
+    fields: { baseOffset: 7n },
+    route: 'skip before-position',
   },
   { title: 'an emptied batch', records: [], fields: { lastOffsetDelta: 2 }, route: 'skip empty' },
   { title: 'a hole in the middle', records: gapped, route: 'reencode compacted-gaps' },

@@ -24,13 +24,13 @@ describe('a drain', () => {
     })
     for (let i = 0; i < 9; i++) scene.write({ topic: 'forbidden', partition: i % 3 })
     scene.write(orders, 5)
-    await flow.catchUp('exact', [orders])
+    await flow.catchUp([orders])
     await scene.until('they wait', () => flow.snapshot().partitions.stopped === 3)
     assert.ok((await drainDurationMs(scene, flow)) < drainTimeoutMs / 10)
 
     isForbidden = false
     const next = scene.start()
-    await next.catchUp('exact')
+    await next.catchUp()
     await next.drain()
   })
 
@@ -43,13 +43,13 @@ describe('a drain', () => {
     scene.target.stopBroker(dead)
     for (const at of scene.partitions) scene.write(at, 3)
     const alive = scene.partitions.filter(({ partition }) => partition % 3 !== 2)
-    await flow.catchUp('exact', alive)
+    await flow.catchUp(alive)
     await scene.until('the others are fetched', () => flow.snapshot().bufferedBytes > 0)
     assert.ok((await drainDurationMs(scene, flow)) < drainTimeoutMs / 10)
 
     scene.target.startBroker(dead)
     const next = scene.start()
-    await next.catchUp('at-least-once')
+    await next.catchUp()
     await next.drain()
   })
 

@@ -47,7 +47,7 @@ async function stormyRun(seed: number): Promise<void> {
   isCalm = true
   for (const brokers of [scene.source, scene.target]) for (const id of brokerIds) restore(brokers, id)
   for (const writer of writers) writer.finish()
-  await flow.catchUp('exact', undefined, 600_000)
+  await flow.catchUp(undefined, 600_000)
   await flow.drain()
 }
 

@@ -21,7 +21,7 @@ describe('bounded memory', () => {
     // The bound, and what fetches brought beyond what they had reserved.
     assert(most <= 256 * 1024 + 6 * 2048, `at most ${most} bytes were buffered`)
     assert(most > 64 * 1024, `the bound was met: ${most}`)
-    for (const at of scene.partitions) checkCopy(scene, at, 'exact')
+    for (const at of scene.partitions) checkCopy(scene, at)
     await flow.drain()
   })
 
@@ -39,12 +39,12 @@ describe('bounded memory', () => {
     })
     await scene.clock.advance(20_000)
     for (let i = 0; i < 200; i++) scene.write(orders, 1, {}, 1000)
-    await flow.catchUp('exact', [orders], 60_000)
+    await flow.catchUp([orders], 60_000)
     const waiting = flow.snapshot().stopped
     assert.equal(waiting.length, 12)
     assert.match(waiting[0]?.wayOut ?? '', /ACL|WRITE|Grant/i)
     isForbidden = false
-    await flow.catchUp('exact')
+    await flow.catchUp()
     await scene.until('all run', () => flow.snapshot().partitions.running === 13)
     const said = (kind: string) => scene.events.filter((event) => event.kind === kind).length
     assert.equal(said('partition-waiting'), 12)
@@ -64,9 +64,9 @@ describe('bounded memory', () => {
     })
     await scene.clock.advance(20_000)
     for (let i = 0; i < 200; i++) scene.write(orders, 1, {}, 1000)
-    await flow.catchUp('exact', [orders], 60_000)
+    await flow.catchUp([orders], 60_000)
     isUnsafe = false
-    await flow.catchUp('exact')
+    await flow.catchUp()
     await flow.drain()
   })
 
@@ -80,9 +80,9 @@ describe('bounded memory', () => {
     await scene.clock.advance(3000)
     for (let i = 0; i < 1800; i++) scene.write({ topic: 'orders', partition: i % 18 }, 1, {}, 1000)
     const alive = scene.partitions.filter(({ partition }) => partition % 3 !== 2)
-    await flow.catchUp('exact', alive, 60_000)
+    await flow.catchUp(alive, 60_000)
     scene.target.startBroker(dead)
-    await flow.catchUp('at-least-once')
+    await flow.catchUp()
     await flow.drain()
   })
 
@@ -98,9 +98,9 @@ describe('bounded memory', () => {
     isCutOff = true
     for (let i = 0; i < 1800; i++) scene.write({ topic: 'orders', partition: i % 18 }, 1, {}, 1000)
     const reachable = scene.partitions.filter(({ partition }) => partition % 3 !== 2)
-    await flow.catchUp('exact', reachable, 60_000)
+    await flow.catchUp(reachable, 60_000)
     isCutOff = false
-    await flow.catchUp('exact')
+    await flow.catchUp()
     await flow.drain()
   })
 })

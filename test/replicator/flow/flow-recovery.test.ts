@@ -22,7 +22,7 @@ describe('trouble while recovering', () => {
     await scene.clock.advance(10_000)
     assert.equal(scene.targetRecords(orders).length, 0)
     isDown = false
-    await flow.catchUp('exact')
+    await flow.catchUp()
     await flow.drain()
   })
 
@@ -59,7 +59,7 @@ describe('trouble while recovering', () => {
     assert.equal(scene.targetRecords(orders).length, 0, 'nothing goes out before the start is written')
     assert.match(flow.snapshot().trouble ?? '', /progress/)
     isForbidden = false
-    await flow.catchUp('exact')
+    await flow.catchUp()
     await flow.drain()
   })
 
@@ -81,7 +81,7 @@ describe('trouble while recovering', () => {
     // The connection breaks, then nothing listens there: two reasons at most.
     assert(said('cluster-trouble') <= 2, `${said('cluster-trouble')} times`)
     assert.equal(said('cluster-recovered'), 1)
-    await flow.catchUp('exact')
+    await flow.catchUp()
     await flow.drain()
   })
 
@@ -102,7 +102,7 @@ describe('trouble while recovering', () => {
     assert(asked > 10 && asked < 110, `${asked} times in a minute`)
     isFailing = false
     scene.write(orders, 2)
-    await flow.catchUp('exact')
+    await flow.catchUp()
     await flow.drain()
   })
 })

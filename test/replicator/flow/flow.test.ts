@@ -14,12 +14,12 @@ describe('a flow', () => {
       scene.write({ topic: 'orders', partition: i % 4 }, 1 + (i % 5), { codec: i % 2 === 0 ? 'lz4' : 'none' })
     }
     const flow = scene.start()
-    await flow.catchUp('exact')
+    await flow.catchUp()
     for (let i = 0; i < 20; i++) {
       scene.write({ topic: 'payments', partition: i % 2 }, 3, { codec: 'gzip' })
       await scene.clock.advance(7)
     }
-    await flow.catchUp('exact')
+    await flow.catchUp()
     const snapshot = flow.snapshot()
     assert.equal(snapshot.state, 'running')
     assert.deepEqual(snapshot.partitions, { total: 6, running: 6, paused: 0, stopped: 0 })
@@ -48,7 +48,7 @@ describe('a flow', () => {
     second.end('commit')
     first.append(orders, scene.records(2))
     first.end('commit')
-    await flow.catchUp('exact')
+    await flow.catchUp()
     assert.equal(scene.targetRecords(orders).length, 7)
     await flow.drain()
   })
@@ -67,7 +67,7 @@ describe('a flow', () => {
     assert(scene.targetRecords(orders).length > 0)
     for (let i = 0; i < 9; i++) scene.write({ topic: 'orders', partition: i % 3 }, 1)
     const second = scene.start()
-    await second.catchUp('exact')
+    await second.catchUp()
     await second.drain()
   })
 
@@ -83,7 +83,7 @@ describe('a flow', () => {
       await flow.destroy()
     }
     const last = scene.start()
-    await last.catchUp('exact')
+    await last.catchUp()
     await last.drain()
   })
 
@@ -100,7 +100,7 @@ describe('a flow', () => {
     await flow.drain(3000)
     assert(scene.clock.monotonicMs() - from < 10_000)
     const next = scene.start()
-    await next.catchUp('exact')
+    await next.catchUp()
     await next.drain()
   })
 
@@ -115,7 +115,7 @@ describe('a flow', () => {
     scene.write({ topic: 'new', partition: 1 }, 4)
     scene.source.topics.grow('old', 2)
     scene.write({ topic: 'old', partition: 1 }, 4)
-    await flow.catchUp('exact', [
+    await flow.catchUp([
       { topic: 'new', partition: 0 },
       { topic: 'new', partition: 1 },
       { topic: 'old', partition: 1 },
@@ -149,7 +149,7 @@ describe('a flow', () => {
     assert.equal(scene.targetRecords({ topic: 'clicks', partition: 0 }).length, 2)
     assert.equal(flow.snapshot().partitions.paused, 1)
     flow.running.resume('orders')
-    await flow.catchUp('exact')
+    await flow.catchUp()
     await flow.drain()
   })
 
@@ -176,12 +176,12 @@ describe('a flow', () => {
     let isHidden = false
     const flow = scene.start({ sourceRefusals: { hides: (topic) => isHidden && topic === 'orders' } })
     for (let i = 0; i < count; i++) scene.write(orders, 1)
-    await flow.catchUp('exact')
+    await flow.catchUp()
     isHidden = true
     await scene.until('it is let go', () => flow.snapshot().partitions.total === 0)
     for (let i = 0; i < 5; i++) scene.write(orders, 1)
     isHidden = false
-    await flow.catchUp('exact')
+    await flow.catchUp()
     await flow.drain()
   }
 
@@ -191,7 +191,7 @@ describe('a flow', () => {
     scene.createTarget('us-east.orders', 5)
     scene.write({ topic: 'orders', partition: 1 }, 3)
     const flow = scene.start()
-    await flow.catchUp('exact')
+    await flow.catchUp()
     assert.equal(scene.events.filter(({ kind }) => kind === 'target-topic-wider').length, 1)
     await flow.drain()
   })
@@ -201,7 +201,7 @@ describe('a flow', () => {
     scene.create('orders')
     scene.write(orders, 3)
     const flow = scene.start()
-    await flow.catchUp('exact')
+    await flow.catchUp()
     assert.equal(scene.target.topics.byName('orders')?.partitions.length, 1)
     await flow.drain()
   })

@@ -13,6 +13,7 @@ const snapshot: FlowSnapshot = {
   target,
   state: 'running',
   topics: 1,
+  shards: [0],
   partitions: { total: 1, running: 1, paused: 0, stopped: 0 },
   stopped: [],
   trouble: undefined,
@@ -23,6 +24,7 @@ const snapshot: FlowSnapshot = {
   lagRecords: 0,
   lagMs: 0,
   bufferedBytes: 0,
+  overrun: undefined,
 }
 
 describe('the health server', () => {

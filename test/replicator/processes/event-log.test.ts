@@ -32,15 +32,26 @@ const samples: Samples = {
   'configs-unknown': { ...pair, kind: 'configs-unknown', names: ['remote.storage.enable'] },
   'look-failed': { flow, kind: 'look-failed', what: 'topics', reason: 'us-east does not answer' },
   'look-recovered': { flow, kind: 'look-recovered', what: 'topics' },
-  'partition-started': { ...place, kind: 'partition-started', from: 'progress', sourceNext: 12n },
+  'partition-started': {
+    ...place,
+    kind: 'partition-started',
+    from: 'progress',
+    sourceNext: 12n,
+    recovered: 3,
+  },
   'partition-stopped': { ...place, kind: 'partition-stopped', reason: 'damaged', wayOut: 'restore it' },
   'partition-waiting': { ...place, kind: 'partition-waiting', reason: 'refused.', wayOut: 'Grant WRITE.' },
   'partition-recovered': { ...place, kind: 'partition-recovered' },
   'partition-reencodes': { ...place, kind: 'partition-reencodes', reason: 'oversize' },
+  'overrun-near': { ...place, kind: 'overrun-near', inMs: 2_580_000 },
+  'overrun-averted': { ...place, kind: 'overrun-averted' },
   'gap-accepted': { ...place, kind: 'gap-accepted', fromOffset: 5n, toOffset: 10n },
   'cluster-trouble': { flow, kind: 'cluster-trouble', cluster, reason: 'no answer' },
   'cluster-recovered': { flow, kind: 'cluster-recovered', cluster },
   'progress-not-written': { flow, kind: 'progress-not-written', reason: 'no answer' },
+  'shard-lost': { flow, kind: 'shard-lost', shard: 2 },
+  'sharing-trouble': { flow, kind: 'sharing-trouble', reason: 'no answer' },
+  'sharing-recovered': { flow, kind: 'sharing-recovered' },
 }
 
 const messageOf = (kind: keyof Samples): string => logLineOf(samples[kind]).message
@@ -70,6 +81,8 @@ describe('the log line of an event', () => {
     const whole = { ...problem, partition: undefined }
     const { message } = logLineOf({ ...samples['problem-appeared'], problem: whole })
     assert.equal(message, 'us-east->eu-west: orders: it is hidden. Grant DESCRIBE.')
+    assert.match(messageOf('partition-started'), /holds 3 records more than progress said/)
+    assert.match(messageOf('overrun-near'), /overrun in 43 min /)
     assert.match(messageOf('gap-accepted'), /offsets 5 to 9 are left out/)
     assert.match(messageOf('configs-changed'), /set retention.ms=1000, segment.bytes back to its default/)
   })

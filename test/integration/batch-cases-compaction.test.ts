@@ -116,10 +116,14 @@ describe('batches that compaction has been at', () => {
     await bench.write(topic, at(3, { a: 'aborted' }), { by: last })
     await last.abort()
     const isEmptied = (batch: StoredBatch) => batch.records === 0 && !batch.control
-    await untilCleaned(topic, (batches) => batches.some(isEmptied) && batches.at(-1)?.control === true)
+    await untilCleaned(topic, (batches) => {
+      const data = batches.filter(({ control }) => !control)
+      const isLeft = data.reduce((sum, { records }) => sum + records, 0) === 3 + 1
+      return isLeft && data.some(isEmptied) && batches.at(-1)?.control === true
+    })
     const empty = (await storedBatches(topic.pair.source, topic.name)).filter(isEmptied)
     assert(empty.length >= 1)
-    await bench.replicate(topic)
+    assert.deepEqual((await bench.replicate(topic)).reencoded, {})
     assert.equal((await bench.sameRecords(topic)).length, 3)
     assertSequenced(await dataBatches(topic.pair.target, topic.copy))
     assert.equal(await produceUntouched(topic.pair.target, topic.copy, patched(empty[0]!)), invalidRecord)
@@ -251,8 +255,11 @@ const damages = {
 
 describe('batches that the source has damaged', () => {
   for (const [what, damage] of Object.entries(damages)) {
-    test(`case 28: a damaged batch (${what}) stops its partition alone, reaches nobody, and the way out leads around it`, {
-      todo: what === 'records' ? false : 'a partition that starts at such a batch waits without a word',
+    test(`case 28: a damaged batch (${what}) holds up its partition alone, loudly, and reaches nobody`, {
+      todo:
+        what === 'records'
+          ? false
+          : 'a partition that goes on at such a batch waits without a word: the broker answers with nothing, or with a retriable error',
     }, async () => {
       let acceptsGap = false
       const topic = await bench.case(`28-${what.length}`, {
@@ -269,18 +276,21 @@ describe('batches that the source has damaged', () => {
       for (let starts = 0; starts < 2; starts++) {
         const flow = topic.pair.start()
         try {
-          await until('the partition is stopped', () => flow.snapshot().stopped.length === 1, 10_000)
+          await until('the partition does not move', () => flow.snapshot().stopped.length === 1)
           const [stop] = flow.snapshot().stopped
           assert.equal(stop?.partition, 0)
           assert.match(stop?.reason ?? '', /offset 24/)
           assert.match(stop?.wayOut ?? '', /kafka-delete-records/)
+          const beside = () => dataBatches(topic.pair.target, topic.copy, 1)
+          await until('the other partition is copied', async () => (await beside()).length === 1)
         } finally {
           await flow.drain(10_000)
         }
         assert.equal((await dataBatches(topic.pair.target, topic.copy)).length, 3)
-        assert.equal((await dataBatches(topic.pair.target, topic.copy, 1)).length, 1)
       }
 
+      // No broker finds its way past a length that is wrong.
+      if (what !== 'records') return
       await admin.deleteRecords({
         topics: [{ name: topic.name, partitions: [{ partition: 0, offset: 32n }] }],
       })
@@ -291,7 +301,6 @@ describe('batches that the source has damaged', () => {
       )
       await bench.replicate(topic)
       assert.equal((await bench.sameRecords(topic)).length, 48)
-      if (what !== 'records') return
       const damaged = Buffer.from(place.batch.bytes)
       bytes.copy(damaged, at - place.position)
       rewriteForTarget(damaged, 0, noProducer)

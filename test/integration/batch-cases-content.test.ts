@@ -68,7 +68,7 @@ describe('batches and what is in them', () => {
     })
     for (const partition of [0, 1]) await bench.write(topic, shapes('new format'), { partition })
     const { reason, wayOut } = await stopOf(topic)
-    assert.match(reason, /partition 0 at source offset 0: .*old format 1/)
+    assert.match(reason, /partition 0 at source offset 0: .*format 1/)
     assert.notEqual(wayOut, '')
     assert.deepEqual(await dataBatches(topic.pair.target, topic.copy), [])
     assert.equal((await dataBatches(topic.pair.target, topic.copy, 1)).length, 1)

@@ -78,7 +78,7 @@ async function create(side: Side, topic: string): Promise<void> {
 /** Each record as a batch of its own where `batches` says so. */
 async function write(side: Side, topic: string, records: readonly Message[], batch = records.length) {
   // One partition a request: kafkajs repeats a request whole when one of its partitions fails.
-  const producer = clients[side].producer()
+  const producer = clients[side].producer({ idempotent: true, maxInFlightRequests: 1 })
   await producer.connect()
   for (const own of Map.groupBy(records, ({ partition }) => partition).values())
     for (let at = 0; at < own.length; at += batch)

@@ -212,17 +212,21 @@ export class FlowShards implements ShardHolder {
     const keys = newcomers.map(({ pair, partition }) => partitionKey(pair.source.name, partition))
     for (const key of keys) held.starting.add(key)
     this.#run(held, async (signal) => {
+      let trouble: KafkaError | undefined
       try {
         await this.#context.starter.start(
           held.shard,
           newcomers,
           {
             onStarted: (started) => this.#started(held, started),
-            onNotStarted: (refused) => this.#notStarted(held, refused),
+            onNotStarted: (refused) => {
+              trouble ??= refused.error
+              this.#notStarted(held, refused)
+            },
           },
           signal,
         )
-        this.#context.onTrouble(undefined)
+        this.#context.onTrouble(trouble)
       } finally {
         for (const key of keys) held.starting.delete(key)
       }

@@ -1,3 +1,4 @@
+import { KafkaError } from '../kafka/errors.ts'
 import { type SourceOffset, sourceOffset, type TargetOffset } from '../records/offsets.ts'
 import type { FencePlace } from '../shards/fencing.ts'
 import type { LogWalks } from '../shards/log-walks.ts'
@@ -9,8 +10,11 @@ import type { TopicPair } from '../topics/topic-pair.ts'
 import { resumeCommand } from '../topology/resume-command.ts'
 import type { FlowOptions } from './flow-options.ts'
 import type { FormerShards } from './former-shards.ts'
+import { recreatedSource, type StopText } from './judge-source.ts'
+import { recreatedTarget } from './judge-target.ts'
 import type { TargetTopicRules } from './partition-place.ts'
 import type { PartitionWindow } from './partition-window.ts'
+import { isOtherTopic } from './resume-plan.ts'
 import { readTargetRules } from './target-rules.ts'
 
 /** A partition that is to be started. */
@@ -37,6 +41,8 @@ export interface NotStarted {
   readonly reason: string
   readonly wayOut: string
   readonly retriable: boolean
+  /** What a cluster said, where that is why. */
+  readonly error?: KafkaError
 }
 
 export interface StarterCalls {
@@ -144,9 +150,18 @@ export class PartitionStarter {
         return
       }
       const known = { ...result, progress }
-      await this.#startOne(shard, fenced, known, newcomer, topicRules, origin, calls, signal)
+      try {
+        await this.#startOne(shard, fenced, known, newcomer, topicRules, origin, calls, signal)
+      } catch (error) {
+        if (!(error instanceof KafkaError)) throw error
+        const { message: reason, wayOut = '' } = error
+        calls.onNotStarted({ newcomer, reason, wayOut, retriable: true, error })
+      }
     })
-    await Promise.all(begun)
+    // All of them have ended before any is begun again.
+    for (const outcome of await Promise.allSettled(begun)) {
+      if (outcome.status === 'rejected') throw outcome.reason
+    }
   }
 
   async #startOne(
@@ -160,8 +175,9 @@ export class PartitionStarter {
     signal: AbortSignal,
   ): Promise<void> {
     const { pair, partition } = newcomer
-    if (progress?.stop !== undefined) {
-      calls.onNotStarted({ newcomer, retriable: false, ...progress.stop })
+    const stop = progress === undefined ? undefined : this.#standingStop(progress, newcomer)
+    if (stop !== undefined) {
+      calls.onNotStarted({ newcomer, retriable: false, ...stop })
       return
     }
     const recovered = await recoverPartition(
@@ -183,6 +199,11 @@ export class PartitionStarter {
       { source: this.#source, target: this.#target, origins: this.#options.origins },
       signal,
     )
+    if (recovered.kind === 'unmarked') {
+      const reason = 'the target has not written the marker that fences it'
+      calls.onNotStarted({ newcomer, retriable: true, reason, wayOut: 'None needed: it is fenced again.' })
+      return
+    }
     const start = startOf(recovered, origin)
     if (start.kind === 'refused') {
       calls.onNotStarted({ newcomer, retriable: false, reason: start.reason, wayOut: this.#wayOut(newcomer) })
@@ -212,6 +233,15 @@ export class PartitionStarter {
       rule: this.#options.rule,
     }
     return { key, progress }
+  }
+
+  /** What only a person lifts: a stop for good, or topics that are not those that were copied between. */
+  #standingStop(progress: Progress, { pair, partition }: Newcomer): StopText | undefined {
+    if (progress.stop !== undefined) return progress.stop
+    const place = { flow: this.#options.flow.id, topic: pair.source.name, partition }
+    if (isOtherTopic(progress.topicId, pair.source.id)) return recreatedSource(place)
+    if (isOtherTopic(progress.targetTopicId, pair.target.id)) return recreatedTarget(place, pair.target.name)
+    return undefined
   }
 
   #wayOut({ pair, partition }: Newcomer): string {
@@ -259,7 +289,7 @@ type Start =
   | { readonly kind: 'refused'; readonly reason: string }
   | ({ readonly kind: 'start' } & Pick<Started, 'from' | 'sourceNext' | 'targetNext' | 'recovered'>)
 
-function startOf(recovered: Recovered, origin: Origin | undefined): Start {
+function startOf(recovered: Exclude<Recovered, { kind: 'unmarked' }>, origin: Origin | undefined): Start {
   switch (recovered.kind) {
     case 'refused':
       return recovered

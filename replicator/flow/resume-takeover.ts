@@ -180,7 +180,7 @@ export class ResumeTakeover {
           partition,
           from,
           isolation: 'read_uncommitted',
-          atEnd: 'wait',
+          atEnd: { waitMs: 10_000 },
           visit: ({ raw: { buffer, at }, verdict }) =>
             verdict === 'control' &&
             producerId(buffer, at) === marker.producerId &&
@@ -191,7 +191,7 @@ export class ResumeTakeover {
         limited,
       ),
     )
-    return end === undefined ? undefined : targetOffset(end.next)
+    return end?.kind === 'enough' ? targetOffset(end.next) : undefined
   }
 
   async #standOf(

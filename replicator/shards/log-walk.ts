@@ -12,8 +12,8 @@ export interface WalkRequest {
   readonly partition: number
   readonly from: bigint
   readonly isolation: 'read_committed' | 'read_uncommitted'
-  /** What to do where the log ends: end the walk, or wait for more. */
-  readonly atEnd: 'stop' | 'wait'
+  /** What to do where the log ends: end the walk, or wait that long for more, in milliseconds. */
+  readonly atEnd: 'stop' | { readonly waitMs: number }
   /** Called for every batch that ends at or after `from`, in order. `enough` ends the walk. */
   readonly visit: (batch: VisitedBatch) => 'on' | 'enough'
   /** Called with fetched bytes before their batches are visited. */
@@ -21,7 +21,8 @@ export interface WalkRequest {
 }
 
 /**
- * `enough`: the visitor had what it wanted. `end`: there is nothing more that the isolation lets through.
+ * `enough`: the visitor had what it wanted. `end`: there is nothing more that the isolation lets through, or nothing came
+ * while it was waited for.
  * `next` lies behind the last batch that was visited.
  */
 export interface WalkEnd {
@@ -35,6 +36,8 @@ export interface Walk {
   readonly request: WalkRequest
   readonly signal: AbortSignal
   position: bigint
+  /** Since when it has not got on, on the monotonic clock. */
+  idleSinceMs: number
   /** Failures since it last got on. */
   attempt: number
   isOver: boolean

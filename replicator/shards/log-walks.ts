@@ -2,9 +2,11 @@ import { type BackoffPolicy, backoffMs } from '../clock/backoff.ts'
 import type { Clock } from '../clock/clock.ts'
 import type { Random } from '../clock/random.ts'
 import type { BrokerId, Cluster, TopicMetadata } from '../kafka/cluster.ts'
-import { isRetriable, KafkaError } from '../kafka/errors.ts'
+import { isRetriable, KafkaError, protocolError } from '../kafka/errors.ts'
 import type { Walk, WalkEnd, WalkRequest } from './log-walk.ts'
-import { WalkLane } from './walk-lane.ts'
+import { isOutOfPatience, WalkLane } from './walk-lane.ts'
+
+const LEADER_NOT_AVAILABLE = 5
 
 export interface LogWalksOptions {
   readonly cluster: Cluster
@@ -44,7 +46,16 @@ export class LogWalks {
     signal.throwIfAborted()
     this.#closed.signal.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<WalkEnd>()
-    const walk: Walk = { request, position: request.from, attempt: 0, resolve, reject, isOver: false, signal }
+    const walk: Walk = {
+      request,
+      signal,
+      position: request.from,
+      idleSinceMs: this.#options.clock.monotonicMs(),
+      attempt: 0,
+      isOver: false,
+      resolve,
+      reject,
+    }
     const onAbort = (): void => this.#drop(walk, signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
     this.#place(walk)
@@ -154,9 +165,12 @@ export class LogWalks {
       const { topic, partition } = walk.request
       const known = this.#topics.get(topic)
       const leader = known?.partitions[partition]?.leader
-      if (walk.isOver || known === undefined || leader === undefined) continue
-      this.#homeless.delete(walk)
-      this.#laneOf(leader).add(walk, known.id)
+      if (walk.isOver) continue
+      if (known !== undefined && leader !== undefined) {
+        this.#homeless.delete(walk)
+        this.#laneOf(leader).add(walk, known.id)
+      } else if (isOutOfPatience(walk, this.#options.clock))
+        this.#drop(walk, protocolError(LEADER_NOT_AVAILABLE, { cluster: cluster.alias, topic, partition }))
     }
   }
 }

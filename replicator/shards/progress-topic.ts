@@ -8,6 +8,18 @@ import { ProgressView } from './progress-view.ts'
 const UNKNOWN_TOPIC_OR_PARTITION = 3
 const TOPIC_ALREADY_EXISTS = 36
 
+/**
+ * Progress is rewritten every second: the cleaner has to keep it short, because a takeover reads its partition whole.
+ * Kafka's defaults would let it grow for a week before the first segment could be cleaned.
+ */
+const progressConfigs: ReadonlyMap<string, string> = new Map([
+  ['cleanup.policy', 'compact'],
+  ['segment.bytes', String(16 * 1024 * 1024)],
+  ['segment.ms', '600000'],
+  ['min.cleanable.dirty.ratio', '0.1'],
+  ['max.compaction.lag.ms', '1200000'],
+])
+
 export interface ProgressTopicOptions {
   readonly cluster: Cluster
   readonly topic: string
@@ -29,9 +41,8 @@ export async function prepareProgressTopic(
   const { cluster, topic, shards, replicationFactor } = options
   // Whoever made the topic for us need not let us create topics.
   if ((await cluster.describeTopics([topic], signal)).get(topic)?.kind !== 'found') {
-    const configs = new Map([['cleanup.policy', 'compact']])
     const created = await cluster.createTopics(
-      [{ name: topic, partitions: shards, replicationFactor, configs }],
+      [{ name: topic, partitions: shards, replicationFactor, configs: progressConfigs }],
       signal,
     )
     const outcome = created.get(topic)

@@ -11,6 +11,8 @@ import { SourceCount, type SourceEnd } from './source-count.ts'
 import { type TargetTail, TargetTailReader } from './target-tail.ts'
 
 const OFFSET_OUT_OF_RANGE = 1
+/** Brokers drop the marker of a partition that has no leader at that moment: it is fenced once more then. */
+const MARKER_WAIT = { waitMs: 10_000 }
 
 /** The two ends of a partition, as they are now. */
 export interface RecoveredPlace {
@@ -58,6 +60,8 @@ export type Recovered =
     }
   | { readonly kind: 'never-started'; readonly targetNext: TargetOffset }
   | { readonly kind: 'refused'; readonly reason: string }
+  /** Our marker has not come: the partition must be fenced once more. */
+  | { readonly kind: 'unmarked' }
 
 /**
  * Finds out, from both logs, where a fenced partition stands. Waits until our marker is in the target log: everything
@@ -79,6 +83,8 @@ export async function recoverPartition(
       return refused(
         `the target log spans offsets ${tail.from} to ${tail.to}, but was written up to ${progress.targetNext} before: it lost records`,
       )
+    case 'unmarked':
+      return tail
     case 'stranger':
       return refused(
         `the target holds a batch of this flow at offset ${tail.at} by producer ${tail.producer.producerId} epoch ${tail.producer.producerEpoch}, which progress does not name`,
@@ -128,7 +134,7 @@ async function withoutProgress(
       // The flow wrote here before: all of the log must be searched for it.
       from: formerIds.size > 0 ? before.start : before.end,
       isolation: 'read_uncommitted',
-      atEnd: 'wait',
+      atEnd: MARKER_WAIT,
       visit({ raw: { buffer, at }, verdict }) {
         const id = producerId(buffer, at)
         if (verdict === 'control')
@@ -142,6 +148,7 @@ async function withoutProgress(
     },
     signal,
   )
+  if (found.kind === 'end') return { kind: 'unmarked' }
   if (former !== undefined)
     return refused(
       `there is no progress of it, but the target holds records that this flow copied (offset ${former})`,
@@ -152,7 +159,10 @@ async function withoutProgress(
   return { kind: 'never-started', targetNext: targetOffset(found.next) }
 }
 
-type ReadTail = TargetTail | { readonly kind: 'out-of-range'; readonly from: bigint; readonly to: bigint }
+type ReadTail =
+  | TargetTail
+  | { readonly kind: 'unmarked' }
+  | { readonly kind: 'out-of-range'; readonly from: bigint; readonly to: bigint }
 
 async function readTail(
   progress: Progress,
@@ -161,20 +171,20 @@ async function readTail(
   signal: AbortSignal,
 ): Promise<ReadTail> {
   const { topic, partition } = targetOf(known.place)
-  const walkFrom = async (from: bigint): Promise<TargetTail> => {
+  const walkFrom = async (from: bigint): Promise<ReadTail> => {
     const reader = new TargetTailReader(progress, known.marker, known.formerIds)
-    await target.walk(
+    const { kind } = await target.walk(
       {
         topic,
         partition,
         from,
         isolation: 'read_uncommitted',
-        atEnd: 'wait',
+        atEnd: MARKER_WAIT,
         visit: (batch) => reader.visit(batch),
       },
       signal,
     )
-    return reader.result
+    return kind === 'end' ? { kind: 'unmarked' } : reader.result
   }
   try {
     return await walkFrom(progress.targetNext)
@@ -229,7 +239,7 @@ async function align(
   const at = targetOf(place)
   await fromStart(at, progress.targetNext, tools.target, 'read_uncommitted', signal, (from) => ({
     from,
-    atEnd: 'wait',
+    atEnd: MARKER_WAIT,
     visit: (batch) => forwarded.visit(batch),
   }))
   const source = { topic: place.sourceTopic, partition: place.partition }

@@ -3,6 +3,7 @@ import type { Clock } from '../clock/clock.ts'
 import type { Random } from '../clock/random.ts'
 import { abortable } from '../kafka/abortable.ts'
 import type { Cluster, ProducerIdentity, TopicPartition } from '../kafka/cluster.ts'
+import { protocolError } from '../kafka/errors.ts'
 import type { ProducerRegistry } from '../provenance/origins.ts'
 import type { FlowId } from '../topology/model.ts'
 import { AppendQueue, appendable } from './append-queue.ts'
@@ -23,6 +24,10 @@ import {
 import { readOn } from './progress-topic.ts'
 import { type ProgressEntry, ProgressView } from './progress-view.ts'
 import { ShardJournal } from './shard-journal.ts'
+
+/** Brokers drop the marker of a partition that has no leader at that moment. In milliseconds. */
+const MARKER_WAIT_MS = 10_000
+const LEADER_NOT_AVAILABLE = 5
 
 export interface ShardOptions {
   readonly flow: FlowId
@@ -272,13 +277,13 @@ export class Shard {
 
   /** Reads on until our marker stands in the progress partition: nobody writes there behind it but we. */
   async #reachMarker(identity: ProducerIdentity, signal: AbortSignal): Promise<void> {
-    const { walks } = this.#options
-    const { next } = await walks.walk(
+    const { walks, target } = this.#options
+    const { kind, next } = await walks.walk(
       {
         ...this.#at,
         from: this.#readUpTo ?? 0n,
         isolation: 'read_uncommitted',
-        atEnd: 'wait',
+        atEnd: { waitMs: MARKER_WAIT_MS },
         visit: (batch) => {
           this.#view.visit(batch)
           const { buffer, at } = batch.raw
@@ -292,6 +297,12 @@ export class Shard {
       signal,
     )
     this.#readUpTo = next
+    if (kind === 'end')
+      throw protocolError(
+        LEADER_NOT_AVAILABLE,
+        { cluster: target.alias, ...this.#at },
+        'its marker was dropped',
+      )
   }
 
   async #flush(signal: AbortSignal): Promise<void> {

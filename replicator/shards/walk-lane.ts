@@ -1,3 +1,4 @@
+import type { Clock } from '../clock/clock.ts'
 import type { BrokerChannel, BrokerId, FetchedPartition } from '../kafka/cluster.ts'
 import { isRetriable, protocolError } from '../kafka/errors.ts'
 import { AbortedFilter } from '../records/aborted.ts'
@@ -162,13 +163,15 @@ export class WalkLane {
       if (last < walk.position) continue
       walk.position = last + 1n
       walk.attempt = 0
+      walk.idleSinceMs = this.#options.clock.monotonicMs()
       if (request.visit({ raw, verdict }) === 'enough') {
         this.#end(walk, () => walk.resolve({ kind: 'enough', next: walk.position, logStart }))
         return
       }
     }
     const limit = request.isolation === 'read_committed' ? answer.lastStableOffset : answer.highWatermark
-    if (request.atEnd === 'stop' && walk.position >= limit) {
+    const isDone = request.atEnd === 'stop' || isOutOfPatience(walk, this.#options.clock)
+    if (isDone && walk.position >= limit) {
       this.#end(walk, () => walk.resolve({ kind: 'end', next: walk.position, logStart }))
     }
   }
@@ -183,3 +186,8 @@ export class WalkLane {
 
 const keyOf = ({ topic, partition }: { readonly topic: string; readonly partition: number }): string =>
   `${topic}/${partition}`
+
+/** Whether it has waited at its log's end, or for a leader, as long as it may. */
+export function isOutOfPatience({ request, idleSinceMs }: Walk, clock: Clock): boolean {
+  return request.atEnd !== 'stop' && clock.monotonicMs() - idleSinceMs >= request.atEnd.waitMs
+}

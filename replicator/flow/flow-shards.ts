@@ -27,7 +27,8 @@ export class FlowShards implements ShardHolder {
   readonly #claimed = new Set<number>()
   readonly #held = new Map<number, HeldShard>()
   readonly #owners = new WeakMap<PartitionFlow, HeldShard>()
-  #pairs: readonly TopicPair[] | undefined
+  #pairs: readonly TopicPair[] = []
+  #byShard: ReadonlyMap<number, readonly Newcomer[]> = new Map()
 
   constructor(context: FlowShardsContext) {
     this.#context = context
@@ -52,15 +53,12 @@ export class FlowShards implements ShardHolder {
 
   /** Shards were claimed, and everything of them that is there to be started runs or was tried. */
   get isSettled(): boolean {
-    return (
-      this.#held.size > 0 &&
-      [...this.#held.values()].every(
-        (held) =>
-          this.#missing(held).every(({ pair, partition }) =>
-            held.tried.has(partitionKey(pair.source.name, partition)),
-          ) && [...held.starting].every((key) => held.tried.has(key)),
+    const isTried = (held: HeldShard): boolean =>
+      [...held.starting].every((key) => held.tried.has(key)) &&
+      this.#missing(held).every(({ pair, partition }) =>
+        held.tried.has(partitionKey(pair.source.name, partition)),
       )
-    )
+    return this.#held.size > 0 && [...this.#held.values()].every(isTried)
   }
 
   claim(shards: readonly number[]): void {
@@ -91,6 +89,11 @@ export class FlowShards implements ShardHolder {
   /** What discovery has found: partitions come and go. */
   follow(pairs: readonly TopicPair[]): void {
     this.#pairs = pairs
+    const { shards } = this.#context.options.flow
+    this.#byShard = Map.groupBy(
+      pairs.flatMap((pair) => pair.partitions.map((partition) => ({ pair, partition }))),
+      ({ pair, partition }) => shardOf(pair.source.name, partition, shards),
+    )
     const wanted = new Set(
       pairs.flatMap((pair) => pair.partitions.map((index) => partitionKey(pair.source.name, index))),
     )
@@ -104,7 +107,7 @@ export class FlowShards implements ShardHolder {
 
   /** Pauses and resumes, as the pairs and the operator say. */
   applyPauses(): void {
-    for (const pair of this.#pairs ?? []) {
+    for (const pair of this.#pairs) {
       const paused = new Set(pair.pausedPartitions)
       for (const index of pair.partitions) {
         const partition = this.#find(pair.source.name, index)
@@ -187,22 +190,16 @@ export class FlowShards implements ShardHolder {
 
   /** Partitions of the shard that neither run nor are refused nor are being started. */
   #missing(held: HeldShard): readonly Newcomer[] {
-    const { shards } = this.#context.options.flow
-    return (this.#pairs ?? []).flatMap((pair) =>
-      pair.partitions
-        .filter((partition) => {
-          const key = partitionKey(pair.source.name, partition)
-          return (
-            shardOf(pair.source.name, partition, shards) === held.shard.index &&
-            // Without a leader it could not be fenced, and its marker would keep the coordinator waiting.
-            pair.target.partitions[partition]?.leader !== undefined &&
-            !held.partitions.has(key) &&
-            !held.starting.has(key) &&
-            !held.refused.has(key)
-          )
-        })
-        .map((partition) => ({ pair, partition })),
-    )
+    return (this.#byShard.get(held.shard.index) ?? []).filter(({ pair, partition }) => {
+      const key = partitionKey(pair.source.name, partition)
+      return (
+        // Without a leader its marker would be dropped.
+        pair.target.partitions[partition]?.leader !== undefined &&
+        !held.partitions.has(key) &&
+        !held.starting.has(key) &&
+        !held.refused.has(key)
+      )
+    })
   }
 
   #startMissing(held: HeldShard): void {

@@ -95,7 +95,7 @@ export async function fenceFormer(
         place,
         refusalOf(
           result.error,
-          `The shard's transactional id expired while nobody used it. Grant the replicator CLUSTER_ACTION so that it can fence producer id ${producerId}.`,
+          `The shard's transactional id expired while nobody used it. Grant the replicator CLUSTER_ACTION (or, from Kafka 4.0 on, ALTER) on the target cluster, so that it can fence producer id ${producerId}.`,
         ),
       )
     }

@@ -329,6 +329,7 @@ export class Shard {
     const { clock, limits } = this.#options
     const timestamp = BigInt(Math.floor(clock.wallMs()))
     const records = pairs.map(([key, value]) => ({ key, value, headers: [], timestamp }))
+    let refusals = 0
     for (;;) {
       let sent = this.#proof.now()
       // Only while the broker cannot have forgotten a successor's marker does its consent prove anything.
@@ -341,7 +342,8 @@ export class Shard {
         this.#proof.given(sent)
         return
       }
-      if (outcome === 'fenced') throw new ShardLostError(this.index)
+      // A fence of our own that was cut short may be what refuses us: the coordinator knows whose the shard is.
+      if (outcome === 'fenced' && ++refusals > 2) throw new ShardLostError(this.index)
       await this.#fence([], signal)
     }
   }

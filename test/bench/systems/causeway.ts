@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { CopyJob, System } from './system.ts'
 
-const program = join(import.meta.dirname, '../../../replicator/cli/causeway.js')
+const root = join(import.meta.dirname, '../../..')
 
-export function causeway(): System {
+/** @param tree the checkout to run, if not this one */
+export function causeway(tree = root): System {
+  const program = join(tree, 'replicator/cli/causeway.js')
   return {
     name: 'causeway',
     missing: () => (existsSync(program) ? undefined : 'replicator/cli/causeway.js does not exist'),

@@ -1,0 +1,173 @@
+/**
+ * `npm run bench:overhead`: what exactly-once costs: CPU seconds per gigabyte of this tree against an earlier commit, the
+ * one before it, on the same clusters, run by run in alternating order.
+ *
+ *   npm run bench:overhead -- [--against COMMIT] [--rounds N] [--workload NAME] [--quick] [--json FILE]
+ */
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { parseArgs, promisify } from 'node:util'
+import { installKafka } from '../../../replicator/local/installation.ts'
+import type { KafkaInstallation } from '../../../replicator/local/kafka-files.ts'
+import { startWatchdog } from '../../../replicator/local/watchdog.ts'
+import { type BenchClusters, startClusters } from '../clusters.ts'
+import { describeMachine } from '../machine.ts'
+import type { Run } from '../results.ts'
+import { seedTopic } from '../seed.ts'
+import { spreadOf } from '../statistics.ts'
+import { causeway } from '../systems/causeway.ts'
+import type { System } from '../systems/system.ts'
+import { measureCopy } from '../workloads/copy.ts'
+import { type CopyWorkload, planWorkloads } from '../workloads/workload.ts'
+
+/** The last commit that copied at least once. */
+const foundation = '855c296'
+const root = join(import.meta.dirname, '../../..')
+const topic = 'bench-overhead'
+const batchBytes = 64 * 1024
+
+type Tree = 'before' | 'now'
+
+function say(line: string): void {
+  process.stderr.write(`${process.uptime().toFixed(0).padStart(5)} s  ${line}\n`)
+}
+
+const run = promisify(execFile)
+
+/** Checks a commit out beside this tree, with this tree's packages. */
+async function checkOut(
+  commit: string,
+  folder: string,
+): Promise<{ readonly folder: string; remove(): Promise<void> }> {
+  const tree = join(folder, 'before')
+  await run('git', ['-C', root, 'worktree', 'add', '--quiet', '--detach', tree, commit])
+  for (const packages of ['node_modules', 'replicator/node_modules']) {
+    await symlink(join(root, packages), join(tree, packages)).catch(() => {})
+  }
+  return {
+    folder: tree,
+    async remove() {
+      await run('git', ['-C', root, 'worktree', 'remove', '--force', tree]).catch(() => {})
+    },
+  }
+}
+
+interface Parts {
+  readonly clusters: BenchClusters
+  readonly installation: KafkaInstallation
+  readonly folder: string
+  readonly workload: CopyWorkload
+}
+
+let jobs = 0
+
+async function copyOnce(system: System, { clusters, folder, workload }: Parts, round: number): Promise<Run> {
+  const signal = new AbortController().signal
+  const id = String(++jobs)
+  const jobFolder = join(folder, `job-${id}`)
+  await mkdir(jobFolder)
+  const job = {
+    id,
+    folder: jobFolder,
+    topic,
+    sourceBootstrap: clusters.source.bootstrap,
+    targetBootstrap: clusters.target.bootstrap,
+  }
+  const result = await measureCopy(system, workload, { job, target: clusters.target, round }, signal)
+  await rm(jobFolder, { recursive: true })
+  await clusters.target.deleteTopics([], signal)
+  await delay(2000)
+  return result
+}
+
+async function fill({ clusters, installation, folder, workload }: Parts): Promise<void> {
+  await clusters.source.createTopic(topic, workload.partitions)
+  await seedTopic(
+    {
+      ...workload,
+      javaPath: installation.javaPath,
+      classPath: installation.classpath,
+      folder,
+      bootstrap: clusters.source.bootstrap,
+      topic,
+      batchBytes,
+    },
+    new AbortController().signal,
+  )
+  await delay(3000)
+}
+
+async function compare(parts: Parts, systems: Readonly<Record<Tree, System>>, rounds: number) {
+  await copyOnce(systems.now, parts, 0)
+  const runs: Record<Tree, Run[]> = { before: [], now: [] }
+  for (let round = 1; round <= rounds; round++) {
+    const order: readonly Tree[] = round % 2 === 1 ? ['before', 'now'] : ['now', 'before']
+    for (const tree of order) {
+      const result = await copyOnce(systems[tree], parts, round)
+      runs[tree].push(result)
+      const rate = `${(result.bytesPerSecond / 1e6).toFixed(0)} MB/s`
+      say(`round ${round}, ${tree}: ${result.cpuSecondsPerGB.toFixed(3)} CPU-s/GB, ${rate}`)
+    }
+  }
+  const cpu = (tree: Tree) => runs[tree].map(({ cpuSecondsPerGB }) => cpuSecondsPerGB)
+  const rate = (tree: Tree) => runs[tree].map(({ bytesPerSecond }) => bytesPerSecond)
+  const paired = cpu('now').map((now, index) => now / (cpu('before')[index] ?? Number.NaN))
+  return {
+    cpuSecondsPerGB: { before: spreadOf(cpu('before')), now: spreadOf(cpu('now')) },
+    bytesPerSecond: { before: spreadOf(rate('before')), now: spreadOf(rate('now')) },
+    ratioOfMedians: spreadOf(cpu('now')).median / spreadOf(cpu('before')).median,
+    ratioByRound: spreadOf(paired),
+    runs,
+  }
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      against: { type: 'string', default: foundation },
+      rounds: { type: 'string', default: '6' },
+      workload: { type: 'string', default: 'throughput-1k' },
+      quick: { type: 'boolean', default: false },
+      json: { type: 'string' },
+    },
+  })
+  const { signal } = new AbortController()
+  const workload = planWorkloads(values.quick).find(({ name }) => name === values.workload)
+  if (workload?.kind !== 'copy' || workload.link !== 'direct') {
+    throw new Error(`--workload ${values.workload} is not one of the copies over a direct link`)
+  }
+  const installation = await installKafka({ onProgress: say }, signal)
+  const folder = await mkdtemp(join(tmpdir(), 'causeway-overhead-'))
+  const watchdog = startWatchdog(folder)
+  const before = await checkOut(values.against, folder)
+  try {
+    const clusters = await startClusters(
+      { installation, folder: join(folder, 'clusters'), oneWayDelayMs: 0 },
+      signal,
+    )
+    try {
+      const parts = { clusters, installation, folder, workload }
+      say(`filling the source with ${((workload.records * workload.recordBytes) / 1e9).toFixed(2)} GB`)
+      await fill(parts)
+      const systems = { before: causeway(before.folder), now: causeway() }
+      const result = await compare(parts, systems, Number(values.rounds))
+      const java = { javaPath: installation.javaPath, kafkaVersion: installation.version }
+      const machine = await describeMachine({ ...java, date: new Date() })
+      const text = `${JSON.stringify({ machine, against: values.against, workload: workload.name, ...result }, undefined, 2)}\n`
+      process.stdout.write(text)
+      if (values.json !== undefined) await writeFile(values.json, text)
+    } finally {
+      await clusters.stop()
+    }
+  } finally {
+    await before.remove()
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 })
+    await watchdog.end()
+  }
+}
+
+await main()
+process.exit()

@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict'
 import type { RememberedProducer, TopicPartition } from '../../replicator/kafka/cluster.ts'
-import { type Check, type ContractHarness, codeOf, eventually, makeTopic } from './contract-harness.ts'
+import {
+  type Check,
+  type ContractHarness,
+  codeOf,
+  eventually,
+  fetchOne,
+  makeTopic,
+  partitionOf,
+  wholeBatches,
+} from './contract-harness.ts'
 import { producer } from './contract-producer.ts'
-import { abort } from './transactions-contract.ts'
+import { abort, endIn } from './transactions-contract.ts'
 
 /** Markers that clients write, and what leaders tell of producers, epochs and their own configs. */
 export function producerStateContract(check: Check): void {
@@ -28,10 +37,13 @@ export function producerStateContract(check: Check): void {
     const topic = await makeTopic(harness)
     const foreign = { producerId: foreignId(), producerEpoch: 8 }
     assert.equal(await mark(harness, foreign, { topic: topic.name, partition: 0 }), 0)
-    const { send, close } = await producer(harness, { ...foreign, producerEpoch: 7 }, topic)
+    const { channel, send, close } = await producer(harness, { ...foreign, producerEpoch: 7 }, topic)
     assert.equal(await send.code(0, 1), 47)
     assert.equal(await send.code(5, 1, 8), 45)
     await send.accepted(0, 1, 8)
+    const { records } = await fetchOne(channel, partitionOf(topic, 0n))
+    const [marker] = wholeBatches(records)
+    assert.equal(marker && endIn(marker), 'abort')
     close()
   })
 

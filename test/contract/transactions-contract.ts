@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { PartitionOutcome, ProducerIdentity, Transaction } from '../../replicator/kafka/cluster.ts'
 import { isControl, producerEpoch, producerId } from '../../replicator/records/batch-header.ts'
+import { readRecords } from '../simulation/record-batches.ts'
 import {
   type Check,
   type ContractHarness,
@@ -11,6 +12,7 @@ import {
   partitionOf,
   patiently,
   wholeBatches,
+  withChannel,
 } from './contract-harness.ts'
 import { producer } from './contract-producer.ts'
 
@@ -29,6 +31,7 @@ export function transactionsContract(check: Check): void {
       return fetched.highWatermark === 5n ? wholeBatches(fetched.records)[0] : undefined
     })
     assert(isControl(marker, 0))
+    assert.equal(endIn(marker), 'abort')
     assert.deepEqual({ producerId: producerId(marker, 0), producerEpoch: producerEpoch(marker, 0) }, identity)
     assert.equal(await old.send.code(4, 1), 47)
     assert.equal(await old.send.code(3, 1), 47, 'not even a repeat')
@@ -139,6 +142,13 @@ export function transactionsContract(check: Check): void {
     await abort(harness, transaction, [{ topic: topic.name, partition: 0 }])
     await patiently(harness, () => cluster.endTransaction(transaction, 'abort'))
     await assert.rejects(() => cluster.endTransaction(transaction, 'commit'), { code: 48 })
+    await add(harness, transaction, [{ topic: topic.name, partition: 0 }])
+    await cluster.endTransaction(transaction, 'commit')
+    await patiently(harness, () => cluster.endTransaction(transaction, 'commit'))
+    await withChannel(harness, topic, async (channel) => {
+      const { records } = await fetchOne(channel, partitionOf(topic, 0n))
+      assert.deepEqual(wholeBatches(records).map(endIn), ['abort', 'commit'])
+    })
   })
 
   check('whoever is not the latest producer is told so at once', async (harness) => {
@@ -238,5 +248,9 @@ export async function abort(
   await add(harness, transaction, partitions)
   await harness.cluster.endTransaction(transaction, 'abort')
 }
+
+/** What a stored marker says (protocol guide, `EndTxnMarker`). */
+export const endIn = (marker: Buffer): 'commit' | 'abort' | 'neither' =>
+  (['abort', 'commit'] as const)[readRecords(marker)[0]?.key?.readInt16BE(2) ?? -1] ?? 'neither'
 
 const summary = ({ topic, partition, result }: PartitionOutcome) => [topic, partition, codeOf(result)]

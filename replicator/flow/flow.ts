@@ -14,6 +14,7 @@ import { LeaderBook } from './leader-book.ts'
 import { type FlowMemory, openFlow, shardMaker } from './open-flow.ts'
 import type { PartitionFlow, PartitionSurroundings } from './partition-flow.ts'
 import { PartitionStarter } from './partition-starter.ts'
+import { readCopiedIds } from './read-copied-ids.ts'
 import { Recovery } from './recovery.ts'
 import type { FlowSnapshot } from './snapshot.ts'
 import { snapshotOf } from './snapshot-of.ts'
@@ -210,6 +211,7 @@ class FlowEngine {
         },
         discoveryIntervalMs,
         knownIds: memory.knownIds,
+        readIds: (inner) => readCopiedIds(this.#options, this.#targetWalks, inner),
       })
       await sync.run((round) => this.#follow(shards, round), signal)
     } catch (error) {

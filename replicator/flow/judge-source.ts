@@ -58,7 +58,7 @@ export function sourceStop(finding: SourceFinding, place: ResumePlace): StopText
     case 'overrun':
       return {
         reason: `${where}: the source deleted offsets ${finding.fromOffset} to ${finding.toOffset - 1n} before they were copied`,
-        wayOut: `Go on without them: ${resumeCommand(place, 'earliest')}. Raise the source's retention to keep it from happening again.`,
+        wayOut: `Go on without them: ${resumeCommand(place, 'earliest')}; or restart with --accept-gap ${acceptGap(place)} to accept every such gap. Raise the source's retention to keep it from happening again.`,
       }
     case 'truncated':
       return {
@@ -69,6 +69,9 @@ export function sourceStop(finding: SourceFinding, place: ResumePlace): StopText
       return recreatedSource(place)
   }
 }
+
+const acceptGap = ({ topic, partition }: ResumePlace): string =>
+  partition === undefined ? topic : `${topic}/${partition}`
 
 /** The source topic was deleted and made anew, so that its offsets started over. */
 export function recreatedSource(place: ResumePlace): StopText {

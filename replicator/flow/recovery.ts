@@ -3,6 +3,7 @@ import { KafkaError } from '../kafka/errors.ts'
 import { sourceOffset } from '../records/offsets.ts'
 import { fetchVerdict } from './fetch-verdict.ts'
 import type { FlowOptions } from './flow-options.ts'
+import { judgeBounds, sourceStop } from './judge-source.ts'
 import type { LeaderBook } from './leader-book.ts'
 import type { PartitionFlow } from './partition-flow.ts'
 import { produceVerdict } from './produce-verdict.ts'
@@ -150,16 +151,11 @@ export class Recovery {
       if (!partition.isFresh)
         announce({ flow: flow.id, ...place, kind: 'gap-accepted', fromOffset: position, toOffset: earliest })
       partition.moveTo(sourceOffset(earliest))
-    } else if (position < earliest) {
-      partition.stopReading(
-        `${sourceTopic} partition ${partition.partition}: the source deleted offsets ${position} to ${earliest - 1n} before they were copied`,
-        `Restart with --accept-gap ${sourceTopic}/${partition.partition} to go on at ${earliest} without them; raise the source's retention to keep it from happening again.`,
-      )
     } else {
-      partition.stopReading(
-        `${sourceTopic} partition ${partition.partition}: the source ends at offset ${latest}, before ${position} that was already copied`,
-        'The source lost records (an unclean leader election, or a restored cluster). Compare both sides before going on: the target holds records that the source no longer has.',
-      )
+      const finding = judgeBounds(position, { start: earliest, end: latest }, false)
+      if (finding === undefined) throw new Error('Unreachable: the position lies outside of the log')
+      const { reason, wayOut } = sourceStop(finding, { flow: flow.id, ...place })
+      partition.stopReading(reason, wayOut)
     }
   }
 

@@ -1,11 +1,20 @@
 import type { TopicLookup, TopicMetadata } from '../kafka/cluster.ts'
 import type { RegionAlias } from '../topology/model.ts'
 import { askInChunks } from './chunks.ts'
+import { type CopiedTopics, isDecided } from './copied-ids.ts'
 import type { TopicEventBody } from './events.ts'
 import { matchTopics, selectTopics, type TopicMatch } from './match-topics.ts'
 import { pairTopics } from './pair-topics.ts'
 import { planTopics, type TopicPlan } from './plan-topics.ts'
-import { missedIn, rememberPairs, rememberSources, type SeenTopics } from './seen-topics.ts'
+import {
+  acceptSource,
+  acceptTarget,
+  isOtherTopic,
+  missedIn,
+  rememberPairs,
+  rememberSources,
+  type SeenTopics,
+} from './seen-topics.ts'
 import { carryOut, type Refusals, type TargetTopicsContext, waitForLeaders } from './target-topics.ts'
 import type { TopicPair, TopicProblem, TopicRules } from './topic-pair.ts'
 
@@ -13,6 +22,8 @@ export interface DiscoveryContext extends TargetTopicsContext {
   readonly rules: TopicRules
   /** Ids of the source topics from an earlier run, by name. */
   readonly knownIds: ReadonlyMap<string, string>
+  /** Reads what the flow's memory says now; asked where a topic is not the one that was seen. */
+  readonly readIds?: ((signal: AbortSignal) => Promise<CopiedTopics>) | undefined
 }
 
 export interface Findings {
@@ -26,6 +37,8 @@ export class Discovery {
   #seen: SeenTopics = new Map()
   #isFirstRound = true
   #asking: RegionAlias | undefined
+  /** Ids of re-created source topics that go on by a person's decision, by name. */
+  readonly #decidedIds = new Map<string, string>()
   #standing: ReadonlyMap<string, TopicProblem> = new Map()
   /** Target topics with too many partitions that were told, with the count told. */
   readonly #toldWider = new Map<string, number>()
@@ -44,13 +57,16 @@ export class Discovery {
    * @throws KafkaError when a cluster does not answer; the next round starts over.
    */
   async round(signal: AbortSignal): Promise<Findings> {
-    const { flow, rules, knownIds } = this.#context
+    const { flow, rules } = this.#context
     this.#asking = flow.source
     const { selected, lookups } = await this.#lookAtSource(signal)
     this.#rememberSource(selected, lookups)
+    await this.#acceptSources(selected, signal)
+    const knownIds = this.#knownIds
     const { matches, problems } = matchTopics({ flow, rules, selected, lookups, seen: this.#seen, knownIds })
     this.#asking = flow.target
     const listed = await this.#lookAtTarget(matches, signal)
+    await this.#acceptTargets(matches, listed, signal)
     const plan = planTopics({ flow, matches, targets: listed, seen: this.#seen })
     const refusals = await carryOut(plan, this.#context, signal)
     const targets = await this.#targetsAfter(plan, listed, refusals, signal)
@@ -89,6 +105,49 @@ export class Discovery {
     const lookups = await askInChunks(names, (chunk) => target.describeTopics(chunk, signal))
     for (const [name, lookup] of lookups) targets.set(name, lookup)
     return targets
+  }
+
+  get #knownIds(): ReadonlyMap<string, string> {
+    const { knownIds } = this.#context
+    return this.#decidedIds.size === 0 ? knownIds : new Map([...knownIds, ...this.#decidedIds])
+  }
+
+  async #acceptSources(selected: readonly TopicMetadata[], signal: AbortSignal): Promise<void> {
+    const knownIds = this.#knownIds
+    const others = selected.filter((topic) => {
+      const known = this.#seen.get(topic.name)
+      const earlierId = knownIds.get(topic.name)
+      return (
+        (known !== undefined && isOtherTopic(known, topic)) ||
+        (earlierId !== undefined && topic.id !== undefined && earlierId !== topic.id)
+      )
+    })
+    if (others.length === 0) return
+    const copied = await this.#context.readIds?.(signal)
+    for (const topic of others) {
+      if (topic.id === undefined || !isDecided(copied?.get(topic.name), topic, 'sourceId')) continue
+      this.#seen = acceptSource(this.#seen, topic)
+      this.#decidedIds.set(topic.name, topic.id)
+    }
+  }
+
+  async #acceptTargets(
+    matches: readonly TopicMatch[],
+    targets: ReadonlyMap<string, TopicLookup>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const others = matches.flatMap(({ source, targetName }) => {
+      const lookup = targets.get(targetName)
+      const known = this.#seen.get(source.name)?.targetId
+      if (lookup?.kind !== 'found' || known === undefined || lookup.topic.id === known) return []
+      return [{ source, target: lookup.topic }]
+    })
+    if (others.length === 0) return
+    const copied = await this.#context.readIds?.(signal)
+    for (const { source, target } of others) {
+      if (isDecided(copied?.get(source.name), target, 'targetId'))
+        this.#seen = acceptTarget(this.#seen, source.name)
+    }
   }
 
   #wasPaired(match: TopicMatch): boolean {

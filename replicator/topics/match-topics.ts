@@ -1,6 +1,7 @@
 import type { TopicLookup, TopicMetadata } from '../kafka/cluster.ts'
 import type { Flow } from '../topology/model.ts'
 import { topicNameProblem } from '../topology/naming.ts'
+import { resumeCommand } from '../topology/resume-command.ts'
 import { refusalOf } from './refusals.ts'
 import { isOtherTopic, type SeenTopics } from './seen-topics.ts'
 import type { SelectionRule, TopicProblem, TopicRules } from './topic-pair.ts'
@@ -15,7 +16,7 @@ export interface TopicMatch {
 }
 
 export interface MatchInput {
-  readonly flow: Pick<Flow, 'source' | 'target'>
+  readonly flow: Pick<Flow, 'id' | 'source' | 'target'>
   readonly rules: TopicRules
   /** The selected topics of the source, as {@link selectTopics} gives them. */
   readonly selected: readonly TopicMetadata[]
@@ -80,7 +81,7 @@ function problemOf(match: TopicMatch, { flow, seen, knownIds }: MatchInput): Top
     return {
       ...whole,
       reason: `topic "${source.name}" was deleted and re-created on ${flow.source}: its offsets started over, so its records cannot follow those already copied`,
-      wayOut: `keep the copy as it is by taking the topic out of the flow; or delete "${targetName}" on ${flow.target}, drop this topic's progress and restart, which copies the new topic from its beginning`,
+      wayOut: `copy the new topic behind what was copied of the old one: ${resumeCommand({ flow: flow.id, topic: source.name, partition: undefined }, 'earliest')}; or keep the copy as it is by taking the topic out of the flow`,
     }
   }
   const nameProblem = topicNameProblem(targetName)

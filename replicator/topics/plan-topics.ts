@@ -1,12 +1,13 @@
 import type { TopicLookup, TopicMetadata } from '../kafka/cluster.ts'
 import type { Flow } from '../topology/model.ts'
+import { resumeCommand } from '../topology/resume-command.ts'
 import type { TopicMatch } from './match-topics.ts'
 import { refusalOf } from './refusals.ts'
 import type { SeenTopics } from './seen-topics.ts'
 import type { TopicProblem } from './topic-pair.ts'
 
 export interface TopicPlanInput {
-  readonly flow: Pick<Flow, 'target'>
+  readonly flow: Pick<Flow, 'id' | 'target'>
   readonly matches: readonly TopicMatch[]
   /** The target's topics by name. A name that is not in here is one the target's listing does not show. */
   readonly targets: ReadonlyMap<string, TopicLookup>
@@ -48,7 +49,7 @@ export function planTopics({ flow, matches, targets, seen }: TopicPlanInput): To
   const blocked = new Map<string, TopicProblem>()
   for (const match of matches) {
     const lookup = targets.get(match.targetName) ?? { kind: 'missing' }
-    const problem = targetProblem(match, lookup, flow.target, seen)
+    const problem = targetProblem(match, lookup, flow, seen)
     if (problem !== undefined) {
       blocked.set(match.source.name, problem)
     } else if (lookup.kind === 'found') {
@@ -75,9 +76,10 @@ export function isReady(topic: TopicMetadata | undefined, partitions: number): b
 function targetProblem(
   match: TopicMatch,
   lookup: TopicLookup,
-  target: Flow['target'],
+  flow: TopicPlanInput['flow'],
   seen: SeenTopics,
 ): TopicProblem | undefined {
+  const { target } = flow
   const whole = { topic: match.source.name, partition: undefined }
   if (lookup.kind === 'failed') {
     const place = { action: 'describe', topic: match.targetName, cluster: target } as const
@@ -85,7 +87,8 @@ function targetProblem(
   }
   const known = seen.get(match.source.name)
   if (known === undefined || known.reported.size === 0) return undefined
-  const wayOut = `restart with this topic's progress dropped to copy it from its beginning, or take it out of the flow`
+  const command = resumeCommand({ flow: flow.id, topic: match.source.name, partition: undefined }, 'earliest')
+  const wayOut = `copy again what the source still has: ${command} (or --from latest: only what comes); or take it out of the flow`
   if (lookup.kind === 'missing') {
     return {
       ...whole,

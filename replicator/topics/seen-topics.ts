@@ -45,6 +45,17 @@ export function rememberSources(
   return next
 }
 
+/** A person has decided that the topic which is there now goes on in place of the one that was seen. */
+export function acceptSource(seen: SeenTopics, topic: TopicMetadata): SeenTopics {
+  return new Map(seen).set(topic.name, firstSight(topic, false))
+}
+
+/** As {@link acceptSource}, of the copy. */
+export function acceptTarget(seen: SeenTopics, source: string): SeenTopics {
+  const known = seen.get(source)
+  return known === undefined ? seen : new Map(seen).set(source, { ...known, targetId: undefined })
+}
+
 /** Adds the pairs that a round reports. */
 export function rememberPairs(seen: SeenTopics, pairs: readonly TopicPair[]): SeenTopics {
   const next = new Map(seen)

@@ -14,7 +14,7 @@ export const leadersWaitMaxMs = 2000
 const leadersPollMs = 50
 
 export interface TargetTopicsContext {
-  readonly flow: Pick<Flow, 'source' | 'target' | 'replicationFactor'>
+  readonly flow: Pick<Flow, 'id' | 'source' | 'target' | 'replicationFactor'>
   readonly source: Cluster
   readonly target: Cluster
   readonly clock: Clock

@@ -3,6 +3,7 @@ import type { Cluster } from '../kafka/cluster.ts'
 import { KafkaError } from '../kafka/errors.ts'
 import type { Flow } from '../topology/model.ts'
 import { ConfigFollower } from './config-sync.ts'
+import type { CopiedTopics } from './copied-ids.ts'
 import { Discovery, type DiscoveryContext } from './discovery.ts'
 import type { AnnounceTopicEvent, TopicEventBody } from './events.ts'
 import { configExclusion } from './plan-configs.ts'
@@ -21,6 +22,8 @@ export interface TopicSyncOptions {
   readonly configIntervalMs?: number
   /** Ids of the source topics as progress knows them, by source topic; one that differs now was re-created. */
   readonly knownIds?: ReadonlyMap<string, string>
+  /** Reads the ids that the flow's memory names now; asked where a topic is not the one that was seen. */
+  readonly readIds?: (signal: AbortSignal) => Promise<CopiedTopics>
 }
 
 export interface TopicSync {
@@ -150,7 +153,7 @@ async function looked(
 }
 
 function contextOf(options: TopicSyncOptions): DiscoveryContext {
-  const { flow, rules, source, target, clock, knownIds } = options
+  const { flow, rules, source, target, clock, knownIds, readIds } = options
   const { exclude, defaultsFrom } = flow.configSync
   return {
     flow,
@@ -159,6 +162,7 @@ function contextOf(options: TopicSyncOptions): DiscoveryContext {
     target,
     clock,
     knownIds: knownIds ?? new Map(),
+    readIds,
     configRules: { excluded: configExclusion(exclude), defaultsFrom },
     announce: (event: TopicEventBody) => options.announce({ flow: flow.id, ...event }),
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { CopiedIds } from '../../../replicator/topics/copied-ids.ts'
 import { codes } from './fake-topics.ts'
 import { nothing, pairNames, playing } from './played-sync.ts'
 
@@ -82,6 +83,52 @@ describe('discovery', () => {
         assert.equal(last().problems.length, 2)
       },
     ))
+
+  test('a re-created source topic goes on as one that came later, once progress says so for all of it', () => {
+    const copied = new Map<string, CopiedIds[]>()
+    return playing(
+      ({ source }) => source.add('a', 2),
+      async ({ source, target, clock, last }) => {
+        const [before] = last().pairs
+        const targetId = target.topics.get('us-east.a')?.id
+        const ids = (partition: number, sourceId: string | undefined) => ({ partition, sourceId, targetId })
+        copied.set('a', [ids(0, before?.source.id), ids(1, before?.source.id), ids(7, before?.source.id)])
+        source.add('a', 2)
+        const now = source.topics.get('a')?.id
+        assert.notEqual(now, before?.source.id)
+        await clock.advance(2000)
+        assert.deepEqual(last().pairs, [])
+        assert.match(last().problems[0]?.wayOut ?? '', /causeway flow resume -c causeway\.yaml a --flow/)
+        copied.set('a', [ids(0, now), ids(1, before?.source.id)])
+        await clock.advance(2000)
+        assert.deepEqual(last().pairs, [], 'half of it is not decided')
+        copied.set('a', [ids(0, now), ids(1, now), ids(7, before?.source.id)])
+        await clock.advance(2000)
+        assert.deepEqual(last().problems, [])
+        assert.deepEqual([last().pairs[0]?.source.id, last().pairs[0]?.appeared], [now, 'later'])
+      },
+      { options: { readIds: async () => copied } },
+    )
+  })
+
+  test('a re-created copy goes on once progress names it', () => {
+    const copied = new Map<string, CopiedIds[]>()
+    return playing(
+      ({ source }) => source.add('a', 1),
+      async ({ target, clock, last }) => {
+        const sourceId = last().pairs[0]?.source.id
+        target.add('us-east.a', 1)
+        await clock.advance(2000)
+        assert.match(last().problems[0]?.wayOut ?? '', /causeway flow resume -c causeway\.yaml a --flow/)
+        const targetId = target.topics.get('us-east.a')?.id
+        copied.set('a', [{ partition: 0, sourceId, targetId }])
+        await clock.advance(2000)
+        assert.deepEqual(last().problems, [])
+        assert.equal(last().pairs[0]?.target.id, targetId)
+      },
+      { options: { readIds: async () => copied } },
+    )
+  })
 
   test('a copy deleted under way is not made anew', () =>
     playing(

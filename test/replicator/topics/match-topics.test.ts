@@ -5,7 +5,7 @@ import { protocolError } from '../../../replicator/kafka/errors.ts'
 import { type MatchInput, matchTopics, selectTopics } from '../../../replicator/topics/match-topics.ts'
 import { rememberSources, type SeenTopic } from '../../../replicator/topics/seen-topics.ts'
 import { topicRules } from '../../../replicator/topics/topic-rules.ts'
-import type { Naming, RegionAlias, TopicSelection } from '../../../replicator/topology/model.ts'
+import type { FlowId, Naming, RegionAlias, TopicSelection } from '../../../replicator/topology/model.ts'
 import { codes } from './fake-topics.ts'
 
 const source = 'us-east' as RegionAlias
@@ -45,7 +45,7 @@ function match(
   const seen = more.seen ?? rememberSources(new Map(), { selected, gone: [], isFirst: true })
   const none = new Map()
   return matchTopics({
-    flow: { source, target },
+    flow: { id: 'us-east->eu-west' as FlowId, source, target },
     rules,
     selected,
     lookups: none,

@@ -7,11 +7,11 @@ import type { TopicMatch } from '../../../replicator/topics/match-topics.ts'
 import { pairTopics } from '../../../replicator/topics/pair-topics.ts'
 import { isReady, planTopics } from '../../../replicator/topics/plan-topics.ts'
 import { rememberPairs, rememberSources, type SeenTopics } from '../../../replicator/topics/seen-topics.ts'
-import type { RegionAlias } from '../../../replicator/topology/model.ts'
+import type { FlowId, RegionAlias } from '../../../replicator/topology/model.ts'
 import { codes } from './fake-topics.ts'
 
 const target = 'eu-west' as RegionAlias
-const flow = { target }
+const flow = { id: 'us-east->eu-west' as FlowId, target }
 
 function topic(
   name: string,

@@ -75,6 +75,8 @@ export async function recoverPartition(
 ): Promise<Recovered> {
   const { progress, place } = known
   if (progress === undefined) return await withoutProgress(known, tools, signal)
+  if (progress.rule === 'local' && tools.origins === undefined)
+    return refused('it was copied as a flow of local records, and nobody tells origins any more')
   if (isAnother(progress.targetTopicId, place.targetTopicId))
     return refused('the target topic was re-created: what was copied before is gone')
   const tail = await readTail(progress, known, tools, signal)
@@ -221,7 +223,9 @@ async function countOnSource(
     )
   } catch (error) {
     if (!isOutOfRange(error)) throw error
-    return { kind: 'gap', at: progress.sourceNext }
+    const { start, end } = await tools.source.bounds(place.sourceTopic, place.partition, signal)
+    if (start > progress.sourceNext) return { kind: 'gap', at: progress.sourceNext }
+    return { kind: 'short', missing: records, end }
   }
   return count.result
 }

@@ -37,6 +37,8 @@ export class MemoryChannel implements BrokerChannel {
   readonly broker: BrokerId
   readonly #options: MemoryChannelOptions
   readonly #ended = Promise.withResolvers<void>()
+  /** Once closing: settles with the last pending request. */
+  readonly #drained = Promise.withResolvers<void>()
   readonly #pending = new Set<Pending>()
   #failure: KafkaError | undefined
   #turn: Promise<void> = Promise.resolve()
@@ -75,7 +77,8 @@ export class MemoryChannel implements BrokerChannel {
 
   async close(): Promise<void> {
     this.#closing = true
-    while (this.#pending.size > 0 && this.#failure === undefined) await this.#turn
+    // Not the broker's turn: a request that it never sees is pending until its time is up.
+    if (this.#pending.size > 0 && this.#failure === undefined) await this.#drained.promise
     this.#end(transportError('closed', 'The connection was closed by this side', this.#options.place))
   }
 
@@ -95,6 +98,7 @@ export class MemoryChannel implements BrokerChannel {
       pending.reject(error)
     }
     this.#pending.clear()
+    this.#drained.resolve()
     this.#ended.resolve()
   }
 
@@ -129,6 +133,7 @@ export class MemoryChannel implements BrokerChannel {
       pending.stopTimer()
       signal?.removeEventListener('abort', onAbort)
       settled.resolve(answer)
+      this.#noteDrained()
     }
     this.#turn = this.#turn
       .then(() => this.#serve(fault, act, discard, deliver))
@@ -136,8 +141,13 @@ export class MemoryChannel implements BrokerChannel {
         this.#pending.delete(pending)
         pending.stopTimer()
         pending.reject(error)
+        this.#noteDrained()
       })
     return settled.promise
+  }
+
+  #noteDrained(): void {
+    if (this.#closing && this.#pending.size === 0) this.#drained.resolve()
   }
 
   /** The broker's side of one request. */

@@ -1,0 +1,287 @@
+import type { Codec } from '../../../replicator/records/batch-header.ts'
+import type { Fault } from '../faults.ts'
+import { SeededRandom } from '../seeded-random.ts'
+import type { Plan, PlannedEvent, PlannedFault, PlannedTopic, Setup, Side, Strike, Workload } from './plan.ts'
+import type { Moment } from './simulated-process.ts'
+
+export interface PlanOptions {
+  /** Simulated hours. Default: some twenty seconds, dense with faults. */
+  readonly hours?: number
+  /** Default: 20 to 36 in the short plan, one in two seconds otherwise. */
+  readonly faults?: number
+}
+
+const shortMs = 15_000
+const dayMs = 86_400_000
+const hourMs = 3_600_000
+
+/** Makes the plan of a seed. */
+export function makePlan(seed: number, options: PlanOptions = {}): Plan {
+  const random = new SeededRandom(seed * 2_654_435_761)
+  const endMs = options.hours === undefined ? shortMs : options.hours * hourMs
+  const setup = makeSetup(random.fork())
+  const faults =
+    options.faults ?? (options.hours === undefined ? random.between(40, 60) : Math.ceil(endMs / 2000))
+  const writes = options.hours === undefined ? random.between(20, 60) : Math.ceil(endMs / 1500)
+  const events: PlannedEvent[] = []
+  const workload = random.fork()
+  for (let i = 0; i < writes; i++)
+    events.push({ atMs: workload.between(0, endMs), ...makeWorkload(workload) })
+  const misfortune = random.fork()
+  const kinds = favourites(misfortune)
+  const forgets = misfortune.chance(0.25)
+  const storms = forgets ? forgetful(events, endMs) : [{ fromMs: 0, toMs: endMs }]
+  for (let i = 0; i < faults; i++) {
+    const make = misfortune.pick(kinds)
+    const { fromMs, toMs } = misfortune.pick(storms)
+    events.push({ atMs: misfortune.between(fromMs, toMs), ...make(misfortune, setup) })
+  }
+  events.sort((a, b) => a.atMs - b.atMs)
+  return { seed, setup, events, endMs: events.at(-1)?.atMs ?? endMs }
+}
+
+/** Longer than any delay of a request, any stop of a process and all that follows from them. */
+const quietMs = 30_000
+
+/** Two storms, and between them a quiet time at whose end the target forgets its producers. */
+function forgetful(events: PlannedEvent[], endMs: number): readonly { fromMs: number; toMs: number }[] {
+  const middleMs = Math.floor(endMs / 2)
+  events.push({ atMs: middleMs + quietMs, kind: 'forget-producers' })
+  return [
+    { fromMs: 0, toMs: middleMs },
+    { fromMs: middleMs + quietMs, toMs: endMs + quietMs },
+  ]
+}
+
+function makeSetup(random: SeededRandom): Setup {
+  const topics = Array.from({ length: random.between(1, 2) }, (_, index) =>
+    makeTopic(random, `topic-${index}`),
+  )
+  return {
+    brokers: random.pick([1, 2, 3, 3]),
+    shards: random.between(1, 3),
+    ...random.pick<Pick<Setup, 'replicas' | 'claims'>>([
+      { replicas: 1, claims: 'each-all' },
+      { replicas: 1, claims: 'each-all' },
+      { replicas: 2, claims: 'group' },
+      { replicas: random.between(1, 3), claims: random.pick(['group', 'group-static']) },
+    ]),
+    topics,
+    requestTimeoutMs: random.pick([1000, 3000, 10_000]),
+    leaderlessMarkers: random.pick(['dropped', 'delayed']),
+    latencyMs: { source: random.pick([0, 1, 5, 40]), target: random.pick([0, 1, 5, 40]) },
+  }
+}
+
+const makeTopic = (random: SeededRandom, name: string): PlannedTopic => ({
+  name,
+  partitions: random.between(1, 3),
+  compacted: random.chance(0.2),
+  logAppendTime: random.chance(0.1),
+})
+
+const codecs: readonly Codec[] = ['none', 'none', 'none', 'none', 'lz4', 'snappy', 'gzip', 'zstd']
+
+function makeWorkload(random: SeededRandom): Workload {
+  const dice = random.next()
+  if (dice < 0.2) {
+    return {
+      kind: 'write-in-transaction',
+      writer: random.between(0, 1),
+      pick: random.between(0, 99),
+      records: random.between(1, 3),
+    }
+  }
+  if (dice < 0.35) {
+    return { kind: 'end-transaction', writer: random.between(0, 1), end: random.pick(['commit', 'abort']) }
+  }
+  return {
+    kind: 'write',
+    pick: random.between(0, 99),
+    records: random.between(1, 5),
+    codec: random.pick(codecs),
+    padding: random.chance(0.1) ? random.between(1000, 6000) : random.between(0, 40),
+    ageMs: random.chance(0.1) ? random.between(dayMs, 3 * dayMs) : 0,
+    tombstones: random.chance(0.2),
+  }
+}
+
+type MakeFault = (random: SeededRandom, setup: Setup) => PlannedFault
+
+const side = (random: SeededRandom): Side => random.pick(['source', 'target', 'target'])
+
+const requests: Readonly<Record<Side, readonly string[]>> = {
+  source: ['fetch', 'fetch', 'fetch', 'any', 'listOffsets', 'listTopics'],
+  target: [
+    'produce',
+    'produce',
+    'produce',
+    'produce',
+    'any',
+    'fetch',
+    'initProducerId',
+    'addPartitionsToTransaction',
+    'endTransaction',
+    'writeTransactionMarkers',
+    'listOffsets',
+    'joinGroup',
+    'syncGroup',
+    'heartbeatGroup',
+  ],
+}
+
+/** In {@link RequestKind}'s words, which the clusters' own fault hook speaks. */
+const faultyRequests: Readonly<Record<Side, readonly string[]>> = {
+  source: ['fetch', 'fetch', 'list-offsets', 'list-topics', 'open-channel', 'any'],
+  target: [
+    'produce',
+    'produce',
+    'produce',
+    'fetch',
+    'list-offsets',
+    'init-producer-id',
+    'add-partitions-to-txn',
+    'end-txn',
+    'describe-topics',
+    'open-channel',
+    'heartbeat-group',
+    'join-group',
+    'sync-group',
+    'any',
+  ],
+}
+
+const moments: readonly Moment[] = ['before-send', 'after-send', 'before-answer', 'after-answer']
+
+function strike(random: SeededRandom): Strike {
+  if (random.chance(0.15)) return 'now'
+  const cluster = side(random)
+  return {
+    cluster,
+    request: random.pick(requests[cluster]),
+    moment: random.pick(moments),
+    nth: random.pick([1, 1, 1, 2, 3, 6]),
+  }
+}
+
+function requestFault(random: SeededRandom): Fault {
+  const make: readonly (() => Fault)[] = [
+    () => ({ lose: 'request' }),
+    () => ({ lose: 'answer' }),
+    () => ({ duplicate: true }),
+    () => ({ breakChannel: 'before' }),
+    () => ({ breakChannel: 'after' }),
+    () => ({ answerDelayMs: random.between(10, 3000) }),
+    () => ({ requestDelayMs: random.between(10, 3000) }),
+    () => ({ requestDelayMs: random.between(10, 6000), arrivesAnyway: true }),
+    () => ({ requestDelayMs: random.between(10, 2000), arrivesAnyway: true, lose: 'answer' }),
+  ]
+  return random.pick(make)()
+}
+
+const request: MakeFault = (random) => {
+  const cluster = side(random)
+  return {
+    kind: 'request',
+    cluster,
+    request: random.pick(faultyRequests[cluster]),
+    fault: requestFault(random),
+  }
+}
+const crash: MakeFault = (random, { replicas }) => ({
+  kind: 'crash',
+  replica: random.between(0, replicas - 1),
+  at: strike(random),
+  restartAfterMs: random.pick([0, 0, 10, 200, 2000]),
+})
+const pause: MakeFault = (random, { replicas }) => ({
+  kind: 'pause',
+  replica: random.between(0, replicas - 1),
+  at: strike(random),
+  forMs: random.pick([20, 300, 2000, 5000, 12_000]),
+  successorAfterMs: random.chance(0.6) ? random.pick([0, 20, 500]) : undefined,
+})
+const restart: MakeFault = (random, { replicas }) => ({
+  kind: 'restart',
+  replica: random.between(0, replicas - 1),
+  drainMs: random.pick([50, 1000, 5000]),
+})
+const slowLink: MakeFault = (random) => ({
+  kind: 'slow-link',
+  cluster: side(random),
+  delayMs: random.between(20, 400),
+  forMs: random.between(200, 3000),
+})
+const moveLeader: MakeFault = (random) => ({
+  kind: 'move-leader',
+  cluster: side(random),
+  pick: random.between(0, 99),
+  to: random.between(0, 99),
+})
+const loseLeader: MakeFault = (random) => ({
+  kind: 'lose-leader',
+  cluster: side(random),
+  pick: random.between(0, 99),
+  forMs: random.between(50, 4000),
+})
+const stopBroker: MakeFault = (random) => ({
+  kind: 'stop-broker',
+  cluster: side(random),
+  pick: random.between(0, 99),
+  forMs: random.between(50, 5000),
+})
+const holdWatermark: MakeFault = (random) => ({
+  kind: 'hold-watermark',
+  cluster: side(random),
+  pick: random.between(0, 99),
+  forMs: random.between(50, 3000),
+})
+const compact: MakeFault = (random) => ({
+  kind: 'compact',
+  cluster: side(random),
+  pick: random.between(0, 99),
+  dropTombstones: random.chance(0.3),
+})
+const deleteRecords: MakeFault = (random) => ({
+  kind: 'delete-records',
+  pick: random.between(0, 99),
+  reach: random.pick(['progress', 'progress', 'copied', 'beyond']),
+})
+const jumpWall: MakeFault = (random) => ({ kind: 'jump-wall', ms: random.between(-20_000, 20_000) })
+const newTopic: MakeFault = (random) => ({
+  kind: 'new-topic',
+  topic: makeTopic(random, `late-${random.between(0, 9)}`),
+})
+const growTopic: MakeFault = (random) => ({
+  kind: 'grow-topic',
+  pick: random.between(0, 99),
+  by: random.between(1, 2),
+})
+const forgetTransactionalId: MakeFault = (random) => ({
+  kind: 'forget-transactional-id',
+  pick: random.between(0, 99),
+})
+
+const common: readonly MakeFault[] = [request, request, request, request, crash, crash, pause]
+const rarer: readonly MakeFault[] = [
+  restart,
+  slowLink,
+  moveLeader,
+  moveLeader,
+  loseLeader,
+  stopBroker,
+  stopBroker,
+  holdWatermark,
+  compact,
+  deleteRecords,
+  jumpWall,
+  newTopic,
+  growTopic,
+  forgetTransactionalId,
+]
+
+/** Each run prefers some kinds: what always comes in the same mixture never meets in the rare combinations. */
+function favourites(random: SeededRandom): readonly MakeFault[] {
+  const chosen = rarer.filter(() => random.chance(0.4))
+  return [...common, ...chosen, ...chosen]
+}

@@ -1,0 +1,112 @@
+import type { Codec } from '../../../replicator/records/batch-header.ts'
+import type { Fault } from '../faults.ts'
+import type { Moment } from './simulated-process.ts'
+
+/*
+ * A run as data. Everything that happens in a run follows from its plan: taking events out of it gives another run,
+ * which is how a failing one is made small. So events name things in ways that stay meaningful without the others:
+ * a `pick` counts through whatever there is at that moment.
+ */
+
+export type Side = 'source' | 'target'
+
+export interface Plan {
+  readonly seed: number
+  readonly setup: Setup
+  /** Ordered by time. */
+  readonly events: readonly PlannedEvent[]
+  /** When faults stop, in milliseconds of simulated time. */
+  readonly endMs: number
+}
+
+export interface Setup {
+  readonly brokers: number
+  readonly shards: number
+  readonly replicas: number
+  /** How replicas agree on shards; by `each-all` every process believes that all are its own. */
+  readonly claims: 'each-all' | 'group' | 'group-static'
+  readonly topics: readonly PlannedTopic[]
+  readonly requestTimeoutMs: number
+  /** What the target's brokers do with the end markers of partitions that have no leader. */
+  readonly leaderlessMarkers: 'dropped' | 'delayed'
+  /** One way, towards each cluster; each request varies around it. */
+  readonly latencyMs: Readonly<Record<Side, number>>
+}
+
+export interface PlannedTopic {
+  readonly name: string
+  readonly partitions: number
+  readonly compacted: boolean
+  readonly logAppendTime: boolean
+}
+
+export type PlannedEvent = { readonly atMs: number } & (Workload | PlannedFault)
+
+/** What applications do. Not counted as faults. */
+export type Workload =
+  | {
+      readonly kind: 'write'
+      readonly pick: number
+      readonly records: number
+      readonly codec: Codec
+      readonly padding: number
+      /** How old the records say they are. */
+      readonly ageMs: number
+      readonly tombstones: boolean
+    }
+  | {
+      readonly kind: 'write-in-transaction'
+      readonly writer: number
+      readonly pick: number
+      readonly records: number
+    }
+  | { readonly kind: 'end-transaction'; readonly writer: number; readonly end: 'commit' | 'abort' }
+
+/** When a process is struck: at once, or at a moment in the life of one of its requests. */
+export type Strike =
+  | 'now'
+  | { readonly cluster: Side; readonly request: string; readonly moment: Moment; readonly nth: number }
+
+export type PlannedFault =
+  | { readonly kind: 'crash'; readonly replica: number; readonly at: Strike; readonly restartAfterMs: number }
+  | {
+      readonly kind: 'pause'
+      readonly replica: number
+      readonly at: Strike
+      readonly forMs: number
+      /** Another process takes its place meanwhile, so that two believe in the same shards. */
+      readonly successorAfterMs: number | undefined
+    }
+  | { readonly kind: 'restart'; readonly replica: number; readonly drainMs: number }
+  /** The next request of this kind. */
+  | { readonly kind: 'request'; readonly cluster: Side; readonly request: string; readonly fault: Fault }
+  | { readonly kind: 'slow-link'; readonly cluster: Side; readonly delayMs: number; readonly forMs: number }
+  | { readonly kind: 'move-leader'; readonly cluster: Side; readonly pick: number; readonly to: number }
+  | { readonly kind: 'lose-leader'; readonly cluster: Side; readonly pick: number; readonly forMs: number }
+  | { readonly kind: 'stop-broker'; readonly cluster: Side; readonly pick: number; readonly forMs: number }
+  | { readonly kind: 'hold-watermark'; readonly cluster: Side; readonly pick: number; readonly forMs: number }
+  | {
+      readonly kind: 'compact'
+      readonly cluster: Side
+      readonly pick: number
+      readonly dropTombstones: boolean
+    }
+  /** Deletes source records from the front: those that progress names as copied, those copied, or more. */
+  | {
+      readonly kind: 'delete-records'
+      readonly pick: number
+      readonly reach: 'progress' | 'copied' | 'beyond'
+    }
+  | { readonly kind: 'jump-wall'; readonly ms: number }
+  | { readonly kind: 'new-topic'; readonly topic: PlannedTopic }
+  | { readonly kind: 'grow-topic'; readonly pick: number; readonly by: number }
+  /** As when `transactional.id.expiration.ms` passes for a shard's id. */
+  | { readonly kind: 'forget-transactional-id'; readonly pick: number }
+  /**
+   * As when `producer.id.expiration.ms` passes for everybody who wrote to the target. Brokers forget nobody whom they
+   * heard of lately, so nothing that was sent before may still be on its way: planned behind a quiet time.
+   */
+  | { readonly kind: 'forget-producers' }
+
+export const isWorkload = (event: PlannedEvent): boolean =>
+  event.kind === 'write' || event.kind === 'write-in-transaction' || event.kind === 'end-transaction'

@@ -1,0 +1,249 @@
+import type { FlowEvent } from '../../../replicator/flow/events.ts'
+import { brokerId, type TopicPartition } from '../../../replicator/kafka/cluster.ts'
+import { KafkaError } from '../../../replicator/kafka/errors.ts'
+import { flowId, regionAlias } from '../../../replicator/topology/identifiers.ts'
+import { flowGroupId, internalTopics, transactionalId } from '../../../replicator/topology/internal-names.ts'
+import type { Flow } from '../../../replicator/topology/model.ts'
+import { brokerConfigs } from '../broker-configs.ts'
+import { defaultProducerExpiry } from '../partition-log.ts'
+import { SeededRandom } from '../seeded-random.ts'
+import { SimulatedBrokers } from '../simulated-brokers.ts'
+import { SimulatedClock } from '../simulated-clock.ts'
+import { defaultTransactionalIdExpiry } from '../transaction-coordinator.ts'
+import { Applications } from './applications.ts'
+import type { Strictness } from './copy-checker.ts'
+import { LinkFaults } from './link-faults.ts'
+import type { Plan, PlannedTopic, Setup, Side } from './plan.ts'
+import { Replica } from './replica.ts'
+import { TargetWatch } from './target-watch.ts'
+import { Trace } from './trace.ts'
+import { Violation } from './violation.ts'
+
+const usEast = regionAlias('us-east')
+const euWest = regionAlias('eu-west')
+const topology = 'simulation'
+const { progress: progressTopic } = internalTopics({ name: topology })
+
+/** Producers are forgotten by a planned fault: brokers that look by themselves could do so while requests are late. */
+const neverForgotten = { expirationMs: Number.MAX_SAFE_INTEGER, checkIntervalMs: Number.MAX_SAFE_INTEGER }
+
+const FENCED_INSTANCE_ID = 82
+
+/** A place that one replica of the flow fills; whoever is killed there is replaced. */
+export interface Slot {
+  readonly index: number
+  replica: Replica | undefined
+  incarnations: number
+}
+
+/** Two simulated clusters, the applications that write to one, and the processes that copy it to the other. */
+export class World {
+  readonly plan: Plan
+  readonly clock = new SimulatedClock()
+  readonly brokers: Readonly<Record<Side, SimulatedBrokers>>
+  readonly watch: TargetWatch
+  readonly trace: Trace
+  readonly links: LinkFaults
+  readonly applications: Applications
+  readonly slots: readonly Slot[]
+  /** Processes that were replaced while they were stopped. */
+  readonly zombies = new Set<Replica>()
+  /** Partitions that a fault entitles to stop, `topic/partition`, and why. */
+  readonly mayStop = new Map<string, string>()
+  /** What each process said last of partitions that it stopped. */
+  readonly #stopped = new Map<string, Map<string, string>>()
+  /** Faults that struck something. */
+  hits = 0
+  readonly #flow: Flow
+  readonly #alive = new Set<Replica>()
+  violation: Violation | undefined
+
+  constructor(plan: Plan, strictness: Strictness, keepTrace: boolean) {
+    this.plan = plan
+    const { clock } = this
+    const { brokers, shards, replicas, topics } = plan.setup
+    const cluster = (seed: number, leaderlessMarkers: Setup['leaderlessMarkers']): SimulatedBrokers =>
+      new SimulatedBrokers({
+        clock,
+        seed,
+        brokers,
+        producerExpiry: neverForgotten,
+        leaderlessMarkers,
+        brokerConfigs: brokerConfigs(defaultTransactionalIdExpiry, defaultProducerExpiry),
+      })
+    this.brokers = {
+      // The applications' transactions are none of the product's business: theirs always end.
+      source: cluster(2 * plan.seed, 'delayed'),
+      target: cluster(2 * plan.seed + 1, plan.setup.leaderlessMarkers),
+    }
+    this.trace = new Trace(() => clock.monotonicMs(), keepTrace)
+    this.#flow = {
+      id: flowId(usEast, euWest),
+      source: usEast,
+      target: euWest,
+      topics: [{ kind: 'match', match: '.*' }],
+      paused: [],
+      groups: [],
+      naming: { kind: 'prefixed', separator: '.' },
+      placement: 'target',
+      replicationFactor: brokers,
+      // A copy that brokers stamp themselves could not keep the source's times.
+      configSync: { mode: 'follow', exclude: ['message.timestamp.type'], defaultsFrom: 'target' },
+      startAt: 'earliest',
+      shards,
+    }
+    const names = { flow: this.#flow.id, progressTopic, targetPrefix: 'us-east.' }
+    this.watch = new TargetWatch(this.brokers.target, names, strictness, this.trace)
+    this.links = new LinkFaults(
+      plan,
+      (what) => this.trace.note(what),
+      () => this.hit(),
+    )
+    this.applications = new Applications(
+      this.brokers.source,
+      ({ topic, partition }) => this.watch.copyOf(topic, partition).ledger,
+    )
+    for (const topic of topics) this.createTopic(topic)
+    this.slots = Array.from({ length: replicas }, (_, index) => ({
+      index,
+      replica: undefined,
+      incarnations: 0,
+    }))
+    clock.watch(() => this.#look())
+  }
+
+  /** Counts a fault that struck. */
+  hit(): void {
+    this.hits += 1
+  }
+
+  createTopic({ name, partitions, compacted, logAppendTime }: PlannedTopic): boolean {
+    const configs = new Map<string, string>()
+    if (compacted) configs.set('cleanup.policy', 'compact')
+    if (logAppendTime) configs.set('message.timestamp.type', 'LogAppendTime')
+    const { source } = this.brokers
+    return source.topics.create({ name, partitions, replicationFactor: this.plan.setup.brokers, configs }).ok
+  }
+
+  /** Every partition of the applications' topics. */
+  get partitions(): readonly TopicPartition[] {
+    return this.brokers.source.topics.all.flatMap(({ name, partitions }) =>
+      partitions.map((_, partition) => ({ topic: name, partition })),
+    )
+  }
+
+  /** Every partition of a cluster, the product's own topics included. */
+  partitionsOf(side: Side): readonly TopicPartition[] {
+    return this.brokers[side].topics.all.flatMap(({ name, partitions }) =>
+      partitions.map((_, partition) => ({ topic: name, partition })),
+    )
+  }
+
+  /** Starts a process in the slot. */
+  start(slot: Slot): void {
+    const name = `replica-${slot.index}.${slot.incarnations++}`
+    this.trace.note(`${name} starts`)
+    const replica: Replica = new Replica({
+      name,
+      clock: this.clock,
+      brokers: this.brokers,
+      flow: this.#flow,
+      progressTopic,
+      transactionalIdOf: (shard) => transactionalId({ name: topology }, this.#flow, shard),
+      claims: this.plan.setup.claims,
+      group: flowGroupId({ name: topology }, this.#flow),
+      instance: `replica-${slot.index}`,
+      random: new SeededRandom(this.plan.seed * 31 + slot.index * 7919 + slot.incarnations),
+      requestTimeoutMs: this.plan.setup.requestTimeoutMs,
+      decide: (side, replica) => this.links.decide(side, replica),
+      announce: (event) => this.#heard(name, event),
+      onBuried: () => this.#alive.delete(replica),
+    })
+    slot.replica = replica
+    this.#alive.add(replica)
+  }
+
+  forgetTransactionalId(shard: number): void {
+    this.brokers.target.transactions.forget(transactionalId({ name: topology }, this.#flow, shard))
+  }
+
+  /** Lets simulated time pass. @throws Violation when a promise was broken meanwhile */
+  async pass(ms: number): Promise<void> {
+    await this.clock.advance(ms)
+    this.check()
+  }
+
+  /** @throws Violation the first one, if any promise was broken so far */
+  check(): void {
+    if (this.violation !== undefined) throw this.violation
+    for (const slot of this.slots) {
+      const { replica } = slot
+      if (replica?.failure === undefined) continue
+      const { failure } = replica
+      if (this.#wasReplaced(failure)) {
+        replica.kill()
+        this.start(slot)
+        continue
+      }
+      const what = failure instanceof Error ? (failure.stack ?? failure.message) : String(failure)
+      throw new Violation('failed', `${replica.name} ended by itself: ${what}`)
+    }
+  }
+
+  /** What a killed static member had sent may arrive after its successor: that one ends and is started again. */
+  #wasReplaced(failure: unknown): boolean {
+    return (
+      this.plan.setup.claims === 'group-static' &&
+      failure instanceof KafkaError &&
+      failure.code === FENCED_INSTANCE_ID
+    )
+  }
+
+  /** Takes everything back that faults did to clusters and links. */
+  heal(): void {
+    this.links.calm()
+    for (const brokers of [this.brokers.source, this.brokers.target]) {
+      for (let id = 1; id <= this.plan.setup.brokers; id++) {
+        if (!brokers.isUp(brokerId(id))) brokers.startBroker(brokerId(id))
+      }
+      brokers.topics.electLeaders()
+      for (const { partitions } of brokers.topics.all) {
+        for (const { log } of partitions) log.holdHighWatermark(false)
+      }
+    }
+  }
+
+  /** Kills what still runs, so that nothing keeps the world alive. */
+  end(): void {
+    for (const replica of this.#alive) replica.bury()
+    this.#alive.clear()
+  }
+
+  #look(): void {
+    if (this.violation !== undefined) return
+    try {
+      this.watch.look()
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error
+      this.violation = error
+    }
+  }
+
+  #heard(replica: string, event: FlowEvent): void {
+    this.trace.note(`${replica} says ${JSON.stringify(event, replaceBigInt)}`)
+    if (event.kind !== 'partition-stopped' && event.kind !== 'partition-started') return
+    const stopped = this.#stopped.get(replica) ?? new Map<string, string>()
+    this.#stopped.set(replica, stopped)
+    const place = `${event.topic}/${event.partition}`
+    if (event.kind === 'partition-stopped') stopped.set(place, event.reason)
+    else stopped.delete(place)
+  }
+
+  /** Partitions that a process at work has stopped, and why. */
+  get stopped(): ReadonlyMap<string, string> {
+    return new Map(this.slots.flatMap(({ replica }) => [...(this.#stopped.get(replica?.name ?? '') ?? [])]))
+  }
+}
+
+const replaceBigInt = (_: string, value: unknown): unknown =>
+  typeof value === 'bigint' ? String(value) : value

@@ -248,7 +248,7 @@ class GroupMembership {
 
   /** Whatever else goes on: joining and releasing take their time, and a session must outlast both. */
   async #sendHeartbeats(): Promise<void> {
-    const { cluster, group, instanceId, clock } = this.#options
+    const { cluster, group, instanceId, clock, sessionTimeoutMs } = this.#options
     const { signal } = this.#life
     while (!signal.aborted) {
       await clock.sleep(Math.min(this.#heartbeatMsMax, HEARTBEAT_MS_MAX), signal)
@@ -257,7 +257,8 @@ class GroupMembership {
       const sentAtMs = clock.monotonicMs()
       try {
         const member = { group, memberId, instanceId, generation }
-        await this.#within(this.#heartbeatMsMax, signal, (inner) => cluster.heartbeatGroup(member, inner))
+        // Long enough for a slow coordinator, short enough to try another connection before the session ends.
+        await this.#within(sessionTimeoutMs / 2, signal, (inner) => cluster.heartbeatGroup(member, inner))
         this.#tell({ kind: 'heard', memberId, sentAtMs })
       } catch (error) {
         signal.throwIfAborted()

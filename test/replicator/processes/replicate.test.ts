@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { type CausewayConfig, loadConfig } from '../../../replicator/config/load-config.ts'
+import type { FlowEvent } from '../../../replicator/flow/events.ts'
 import type { Cluster } from '../../../replicator/kafka/cluster.ts'
 import type { KafkaClusterOptions } from '../../../replicator/kafka/kafka-cluster.ts'
 import { flowsAt, startReplicator } from '../../../replicator/processes/replicate.ts'
@@ -49,17 +50,21 @@ function scene(spoil: (cluster: Cluster) => Cluster = (cluster) => cluster, faul
     clusters.push(cluster)
     return cluster
   }
-  const start = (region?: string) =>
-    startReplicator({
-      config: configOf(fanOut),
+  const startWith = (yaml: string, region?: string) => {
+    const events: FlowEvent[] = []
+    const replicator = startReplicator({
+      config: configOf(fanOut + yaml),
       ...(region === undefined ? {} : { at: regionAlias(region) }),
       clock,
       random: new SeededRandom(1),
-      announce: () => {},
+      announce: (event) => events.push(event),
       acceptsGap: () => false,
       connect,
     })
-  return { clock, at, connected, start }
+    return { replicator, events }
+  }
+  const start = (region?: string) => startWith('', region).replicator
+  return { clock, at, connected, start, startWith }
 }
 
 async function until(clock: SimulatedClock, what: string, isSo: () => boolean): Promise<void> {
@@ -107,6 +112,36 @@ describe('the flows of a process', () => {
     assert.equal(replicator.isReady(), false)
     await clock.run(drained)
     await replicator.ended
+  })
+})
+
+describe('replicas of one configuration', () => {
+  test('share the shards of each flow, and the last one has them all', async () => {
+    const { clock, start } = scene()
+    const [one, other] = [start('ap-south'), start('ap-south')]
+    const shares = () => [one, other].map((replicator) => replicator.snapshots()[0]?.shards ?? [])
+    await until(clock, 'each has its share', () => shares().every(({ length }) => length === 4))
+    assert.deepEqual(
+      shares()
+        .flat()
+        .toSorted((a, b) => a - b),
+      [0, 1, 2, 3, 4, 5, 6, 7],
+    )
+    await clock.run(one.drain(1000))
+    await until(clock, 'the other has all of them', () => shares()[1]?.length === 8)
+    await clock.run(other.drain(1000))
+    await Promise.all([one.ended, other.ended])
+  })
+
+  test('that are configured for other numbers of shards say so, and have none', async () => {
+    const { clock, start, startWith } = scene()
+    const one = start('ap-south')
+    await until(clock, 'it has every shard', () => one.snapshots()[0]?.shards.length === 8)
+    const { replicator: other, events } = startWith('replication: { shards: 3 }', 'ap-south')
+    await until(clock, 'it is told', () => events.some(({ kind }) => kind === 'sharing-trouble'))
+    assert.match(other.snapshots()[0]?.trouble ?? '', /do not share 3 shards/)
+    assert.deepEqual(other.snapshots()[0]?.shards, [])
+    await clock.run(Promise.all([one.drain(1000), other.drain(1000)]))
   })
 })
 
@@ -164,9 +199,9 @@ describe('a flow that fails by a fault of its own', () => {
     const batch = buildBatch(recordsOf([['k', 'v']], clock.wallMs()))
     const leader = source.partition(at).leader ?? assert.fail('no leader')
     assert.ok(source.produce(leader, [{ ...at, batch }])[0]?.ok)
+    await until(clock, 'a batch is in flight', () => (flowTo('eu-west')?.bufferedBytes ?? 0) > 0)
     await until(clock, 'the other flow copies', () => flowTo('ap-south')?.records === 1)
     await until(clock, 'it fails', () => flowTo('eu-west')?.state === 'closed')
-    assert.ok((flowTo('eu-west')?.bufferedBytes ?? 0) > 0, 'with a batch in flight')
     const from = clock.monotonicMs()
     await clock.run(replicator.drain(30_000))
     assert.ok(clock.monotonicMs() - from < 10_000)

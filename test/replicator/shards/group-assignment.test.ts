@@ -28,7 +28,8 @@ const group = fc
     })),
   }))
 
-const sizes = (shares: ReadonlyMap<string, readonly number[]>) => [...shares.values()].map((one) => one.length)
+const sizes = (shares: ReadonlyMap<string, readonly number[]>) =>
+  [...shares.values()].map((one) => one.length)
 
 /** What members own once they have given back what is not in their share. */
 const settled = (

@@ -157,7 +157,10 @@ describe('replicas with an instance id', () => {
     const a = scene.start('a', { instanceId: 'pod-0' })
     await scene.settled([a])
     const second = scene.start('second', { instanceId: 'pod-0' })
-    await assert.rejects(scene.clock.run(a.ended), /another process took the place of replicas.instanceId pod-0/)
+    await assert.rejects(
+      scene.clock.run(a.ended),
+      /another process took the place of replicas.instanceId pod-0/,
+    )
     assert.equal(a.held.size, 0)
     await scene.settled([second])
   })

@@ -82,6 +82,11 @@ export class FlowWatches {
     this.#target.gap(this.#watch(partition), from, to)
   }
 
+  /** How often both sides were looked at. */
+  get looks(): number {
+    return Math.min(this.#source.looks, this.#target.looks)
+  }
+
   /** The partition that the source's retention reaches first, at the present rate. */
   get overrun(): OverrunForecast | undefined {
     const { nearest } = this.#overruns

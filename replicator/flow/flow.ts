@@ -161,6 +161,7 @@ class FlowEngine {
       counts: this.#counts,
       reencoded: this.#reencoded,
       bufferedBytes: this.#budget.usedBytes,
+      looks: this.#watches.looks,
       overrun: this.#watches.overrun,
       nowMs: this.#options.clock.wallMs(),
     })

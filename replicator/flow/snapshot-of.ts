@@ -16,6 +16,7 @@ export interface SnapshotParts {
   readonly counts: Readonly<SettledCounts>
   readonly reencoded: Readonly<Record<string, number>>
   readonly bufferedBytes: number
+  readonly looks: number
   readonly overrun: FlowSnapshot['overrun']
   readonly nowMs: number
 }
@@ -56,6 +57,7 @@ export function snapshotOf(parts: SnapshotParts): FlowSnapshot {
     lagRecords,
     lagMs: parts.nowMs - oldestMs,
     bufferedBytes: parts.bufferedBytes,
+    looks: parts.looks,
     overrun: parts.overrun,
   }
 }

@@ -31,6 +31,8 @@ export interface FlowSnapshot {
   /** Age of the oldest fetched record that waits for its acknowledgement, or 0; in milliseconds. */
   readonly lagMs: number
   readonly bufferedBytes: number
+  /** How often both sides were looked at, since the start, for what reading and writing alone would not show. */
+  readonly looks: number
   /** The partition that the source's retention reaches first; `undefined` when none is in danger. */
   readonly overrun: OverrunForecast | undefined
 }

@@ -49,8 +49,15 @@ export class SourceWatch<P extends SourceWatched> {
   readonly #context: SourceWatchContext<P>
   readonly #epochs = new WeakMap<P, Epochs>()
 
+  #looks = 0
+
   constructor(context: SourceWatchContext<P>) {
     this.#context = context
+  }
+
+  /** Looks that were completed. */
+  get looks(): number {
+    return this.#looks
   }
 
   /** Looks until the signal aborts, then returns. A source that does not answer is asked again. */
@@ -60,6 +67,7 @@ export class SourceWatch<P extends SourceWatched> {
       try {
         await clock.sleep(intervalMs, signal)
         await this.look(signal)
+        this.#looks++
       } catch (error) {
         if (signal.aborted) return
         // Discovery and the lanes say that the source is away.

@@ -74,6 +74,8 @@ export class TargetWatch<P extends TargetWatched> {
   #retention: ReadonlyMap<string, Retention | undefined> = new Map()
   #retentionReadAtMs = -Infinity
 
+  #looks = 0
+
   constructor(context: TargetWatchContext<P>) {
     this.#context = context
   }
@@ -90,6 +92,11 @@ export class TargetWatch<P extends TargetWatched> {
     if (known.gaps.length > GAPS_MAX && first !== undefined) known.gaps = [{ from: first.from, to }]
   }
 
+  /** Looks that were completed. */
+  get looks(): number {
+    return this.#looks
+  }
+
   /** Looks until the signal aborts, then returns. A target that does not answer is asked again. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, intervalMs } = this.#context
@@ -97,6 +104,7 @@ export class TargetWatch<P extends TargetWatched> {
       try {
         await clock.sleep(intervalMs, signal)
         await this.look(signal)
+        this.#looks++
       } catch (error) {
         if (signal.aborted) return
         // Discovery and the lanes say that the target is away.

@@ -22,6 +22,7 @@ const snapshot = (fields: Partial<FlowSnapshot> = {}): FlowSnapshot => ({
   lagRecords: 0,
   lagMs: 0,
   bufferedBytes: 0,
+  looks: 0,
   overrun: undefined,
   ...fields,
 })

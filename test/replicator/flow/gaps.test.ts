@@ -53,16 +53,20 @@ describe('gaps in the source', () => {
     scene.source.topics.lead(scene.source.partition(orders(0)), scene.source.partition(orders(0)).leader)
     for (let batch = 0; batch < 5; batch++) scene.write(orders(0), 2)
     await stops(scene, flow, /orders partition 0: the source lost offsets 4 to 7/)
+    await flow.drain()
+    const again = scene.start()
+    await scene.until('it still says so', () => again.snapshot().stopped.length === 1)
+    assert.match(again.snapshot().stopped[0]?.reason ?? '', /lost offsets 4 to 7/)
     const report = await scene.resume({ topic: 'orders', partition: 0, from: { kind: 'offset', offset: 4n } })
     assert.equal(report.partitions[0]?.kind, 'resumed')
-    await scene.until('it goes on', () => flow.snapshot().stopped.length === 0, 20_000)
+    await scene.until('it goes on', () => again.snapshot().stopped.length === 0, 20_000)
     const now = values(scene.sourceRecords(orders(0)))
     await scene.until('it is copied', () => values(scene.targetRecords(orders(0))).includes(now.at(-1)!))
     const target = values(scene.targetRecords(orders(0)))
     assert.deepEqual(target.slice(0, before.length), before, 'what was lost stays')
     // What was read before the loss was found may be there once already.
     assert.deepEqual(target.slice(-6), now.slice(-6))
-    await flow.drain()
+    await again.drain()
   })
 
   test('the stop outlives restarts, until it is decided', async () => {
@@ -95,6 +99,14 @@ describe('gaps in the source', () => {
     assert.deepEqual(foreseen.partitions, [expected])
     await scene.clock.advance(10_000)
     assert.equal(flow.snapshot().stopped.length, 1, 'a dry run changes nothing')
+    const impossible = await scene.resume({ topic: 'orders', partition: 0, from: next })
+    const reason = "offset 8 is not in the source's log, which is empty at offset 16"
+    assert.deepEqual(
+      impossible.partitions.map(({ kind }) => kind),
+      ['refused'],
+      reason,
+    )
+    await scene.until('it stops again', () => flow.snapshot().stopped.length > 0, 20_000)
     const done = await scene.resume({ topic: 'orders', partition: 0, from: earliest })
     assert.deepEqual(done.partitions, [expected])
     flow.running.resume('orders')

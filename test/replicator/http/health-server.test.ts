@@ -24,6 +24,7 @@ const snapshot: FlowSnapshot = {
   lagRecords: 0,
   lagMs: 0,
   bufferedBytes: 0,
+  looks: 0,
   overrun: undefined,
 }
 

@@ -15,19 +15,43 @@ const {
   ResourcePatternTypes,
 } = kafkajs
 
-/** An operation on topics that a principal needs, as the README says. */
+/** An operation that a principal needs, as the README says. */
 type Operation = 'CREATE' | 'DESCRIBE_CONFIGS' | 'ALTER' | 'ALTER_CONFIGS' | 'READ' | 'WRITE'
-type Where = 'source' | 'target' | 'progress'
+type Where = 'source' | 'target' | 'progress' | 'producers' | 'transactions' | 'group'
 
 /** The README's table. READ, WRITE and ALTER imply DESCRIBE, ALTER_CONFIGS implies DESCRIBE_CONFIGS (KIP-133). */
 const documented: Readonly<Record<Where, readonly Operation[]>> = {
   source: ['READ', 'DESCRIBE_CONFIGS'],
-  target: ['CREATE', 'WRITE', 'ALTER', 'ALTER_CONFIGS'],
+  target: ['CREATE', 'READ', 'WRITE', 'ALTER', 'ALTER_CONFIGS'],
   progress: ['CREATE', 'READ', 'WRITE'],
+  producers: ['CREATE', 'READ', 'WRITE'],
+  transactions: ['WRITE'],
+  group: ['READ'],
+}
+
+/** How the README's table calls them. */
+const rows: Readonly<Record<Where, string>> = {
+  source: 'source topics',
+  target: 'target topics',
+  progress: '`causeway.<name>.progress` on the target',
+  producers: '`causeway.<name>.producers` on the target',
+  transactions: 'transactional ids `causeway.<name>.<source>.<target>.*` on the target',
+  group: 'group `causeway.<name>.<source>.<target>` on the target',
+}
+
+const resources: Readonly<Record<Where, { readonly type: number; readonly pattern: number }>> = {
+  source: { type: AclResourceTypes.TOPIC, pattern: ResourcePatternTypes.LITERAL },
+  target: { type: AclResourceTypes.TOPIC, pattern: ResourcePatternTypes.LITERAL },
+  progress: { type: AclResourceTypes.TOPIC, pattern: ResourcePatternTypes.LITERAL },
+  producers: { type: AclResourceTypes.TOPIC, pattern: ResourcePatternTypes.LITERAL },
+  transactions: { type: AclResourceTypes.TRANSACTIONAL_ID, pattern: ResourcePatternTypes.PREFIXED },
+  group: { type: AclResourceTypes.GROUP, pattern: ResourcePatternTypes.LITERAL },
 }
 
 const refusedProgress =
   /TOPIC_AUTHORIZATION_FAILED \(cluster eu-west, topic causeway\.[^ ]+\.progress.*Grant it: /
+const refusedProducers =
+  /TOPIC_AUTHORIZATION_FAILED \(cluster eu-west, topic causeway\.[^ ]+\.producers.*Grant it: /
 
 /** What is said where one of them is missing: every one is needed, and each lack is told with its remedy. */
 const lacks: readonly { where: Where; without: Operation; told: RegExp }[] = [
@@ -36,10 +60,16 @@ const lacks: readonly { where: Where; without: Operation; told: RegExp }[] = [
   { where: 'target', without: 'CREATE', told: /CREATE .*at eu-west/i },
   { where: 'target', without: 'ALTER', told: /ALTER on "[^"]+" at eu-west/i },
   { where: 'target', without: 'ALTER_CONFIGS', told: /_CONFIGS on "[^"]+" at eu-west/ },
+  { where: 'target', without: 'READ', told: /TOPIC_AUTHORIZATION_FAILED.*READ/i },
   { where: 'target', without: 'WRITE', told: /TOPIC_AUTHORIZATION_FAILED.*WRITE/i },
   { where: 'progress', without: 'CREATE', told: refusedProgress },
   { where: 'progress', without: 'READ', told: refusedProgress },
   { where: 'progress', without: 'WRITE', told: refusedProgress },
+  { where: 'producers', without: 'CREATE', told: refusedProducers },
+  { where: 'producers', without: 'READ', told: refusedProducers },
+  { where: 'producers', without: 'WRITE', told: refusedProducers },
+  { where: 'transactions', without: 'WRITE', told: /TRANSACTIONAL_ID_AUTHORIZATION_FAILED/ },
+  { where: 'group', without: 'READ', told: /GROUP_AUTHORIZATION_FAILED/ },
 ]
 
 /** An unsecured token (RFC 7519, section 6), which makes its bearer whomever it names. */
@@ -103,22 +133,26 @@ describe('the permissions that the README asks for', { timeout: 280_000 }, () =>
         await producer.send({ topic, messages: [{ partition, key: 'k', value: 'v' }] })
     await producer.disconnect()
 
-    const topics: Readonly<Record<Where, readonly string[]>> = {
+    const flow = `causeway.least-${run}.us-east.eu-west`
+    const names: Readonly<Record<Where, readonly string[]>> = {
       source: [fresh, present],
       target: [`us-east.${fresh}`, `us-east.${present}`],
       progress: [`causeway.least-${run}.progress`],
+      producers: [`causeway.least-${run}.producers`],
+      transactions: [`${flow}.`],
+      group: [flow],
     }
     const users = { source: `reader-${run}`, target: `writer-${run}` }
     const allowed = (Object.keys(documented) as Where[]).flatMap((where) =>
       documented[where]
         .filter((operation) => lack?.where !== where || lack.without !== operation)
-        .flatMap((operation) => topics[where].map((topic) => ({ where, operation, topic }))),
+        .flatMap((operation) => names[where].map((name) => ({ where, operation, name }))),
     )
     await admin.createAcls({
-      acl: allowed.map(({ where, operation, topic }) => ({
-        resourceType: AclResourceTypes.TOPIC,
-        resourceName: topic,
-        resourcePatternType: ResourcePatternTypes.LITERAL,
+      acl: allowed.map(({ where, operation, name }) => ({
+        resourceType: resources[where].type,
+        resourceName: name,
+        resourcePatternType: resources[where].pattern,
         principal: `User:${where === 'source' ? users.source : users.target}`,
         host: '*',
         operation: AclOperationTypes[operation],
@@ -143,7 +177,7 @@ describe('the permissions that the README asks for', { timeout: 280_000 }, () =>
       running.push(process)
       return process
     }
-    return { start, targets: topics.target }
+    return { start, targets: names.target }
   }
 
   const complaints = (log: readonly LogEntry[]) => log.filter(({ level }) => level !== 'info')
@@ -152,9 +186,8 @@ describe('the permissions that the README asks for', { timeout: 280_000 }, () =>
     const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8')
     const row = (name: string) => readme.split('\n').find((line) => line.startsWith(`| ${name} |`)) ?? ''
     const operationsIn = (text: string) => text.match(/\b[A-Z]{4,}(_[A-Z]+)?\b/g) ?? []
-    assert.deepEqual(operationsIn(row('source topics')), documented.source)
-    assert.deepEqual(operationsIn(row('target topics')), documented.target)
-    assert.deepEqual(operationsIn(row('`causeway.<name>.progress` on the target')), documented.progress)
+    for (const where of Object.keys(documented) as Where[])
+      assert.deepEqual(operationsIn(row(rows[where])), documented[where], where)
   })
 
   test('are enough to create, grow, configure and write copies', async () => {
@@ -181,15 +214,9 @@ describe('the permissions that the README asks for', { timeout: 280_000 }, () =>
   })
 
   for (const { where, without, told } of lacks) {
-    test(`without ${without} on the ${where} topic it says what to grant`, async () => {
+    test(`without ${without} (${where}) it says what to grant`, async () => {
       const { start } = await replicate({ where, without })
-      let process = await start()
-      if (where === 'progress' && without === 'READ') {
-        // Nothing is read until there is something.
-        await process.ready()
-        await process.stop()
-        process = await start()
-      }
+      const process = await start()
       await until(
         `a complaint like ${told}`,
         () => complaints(process.log).some(({ msg }) => told.test(msg)) || undefined,

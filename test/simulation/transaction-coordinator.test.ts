@@ -173,6 +173,17 @@ describe('a transaction’s end', () => {
     }))
 })
 
+test('a marker of an older coordinator is refused where a newer one has written one', () =>
+  started(async ({ brokers, cluster, init }) => {
+    const identity = await init()
+    await cluster.addPartitionsToTransaction({ transactionalId, identity }, [at])
+    await cluster.endTransaction({ transactionalId, identity }, 'abort')
+    const next = await init(identity)
+    assert.equal(brokers.writeMarker(at, next, 'abort', -1), 52)
+    assert.equal(brokers.writeMarker(other, next, 'abort', -1), 0)
+    assert.equal(brokers.writeMarker(at, next, 'abort', 0), 0)
+  }))
+
 describe('identities', () => {
   test('that ran out of epochs are followed by a new id, also when the answer gets lost', () =>
     started(async ({ brokers, init }) => {

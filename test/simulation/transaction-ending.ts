@@ -37,22 +37,17 @@ const coordinatorEpoch = 0
 
 /** A deleted topic needs no marker. */
 const needless: readonly number[] = [errorCode.UNKNOWN_TOPIC_OR_PARTITION]
-/** Kafka 4.3 gives the transaction up: it stays undecided, and its transactional id unusable. */
-const hopeless: readonly number[] = [
-  errorCode.INVALID_PRODUCER_EPOCH,
-  errorCode.TRANSACTION_COORDINATOR_FENCED,
-]
 
 /**
  * The markers of one decided transaction (`TransactionMarkerChannelManager`): those for one leader travel together.
- * What a leader refuses for a reason that passes is tried again when leaders change.
+ * What a leader refuses is tried again when leaders change. Where a newer epoch refuses it (47, 52), the transaction
+ * stays undecided and its transactional id unusable, as on real brokers.
  */
 export class TransactionEnding {
   readonly end: 'commit' | 'abort'
   readonly #options: TransactionEndingOptions
   readonly #outstanding: Map<string, TopicPartition>
   readonly #travelling = new Set<string>()
-  #isStuck = false
 
   constructor(options: TransactionEndingOptions) {
     this.#options = options
@@ -88,14 +83,13 @@ export class TransactionEnding {
   }
 
   #write(keys: readonly string[]): void {
-    if (this.#isStuck || this.#outstanding.size === 0) return
+    if (this.#outstanding.size === 0) return
     const { target, identity, end, onWritten } = this.#options
     for (const key of keys) {
       const at = this.#outstanding.get(key)
       if (at === undefined) continue
       const code = target.writeMarker(at, identity, end, coordinatorEpoch)
       if (code === 0 || needless.includes(code) || this.#isDropped(at)) this.#outstanding.delete(key)
-      if (hopeless.includes(code)) this.#isStuck = true
     }
     if (this.#outstanding.size === 0) onWritten()
   }

@@ -282,15 +282,24 @@ describe('requests to partition leaders', () => {
     const [even, odd] = await leaders(
       (id) => ({
         writeTxnMarkers: (request) =>
-          markersAnswer(new Map([[id, id === 0 && coordinatorEpochOf(request) < 12 ? 52 : 0]])),
+          coordinatorEpochOf(request) === 12
+            ? markersAnswer(new Map([[0, 0]]))
+            : markersAnswer(
+                id === 1
+                  ? new Map([[1, 0]])
+                  : new Map([
+                      [0, 52],
+                      [2, 0],
+                    ]),
+              ),
         describeProducers: () => producersAnswer(0, 12),
       }),
-      2,
+      3,
     )
-    const outcomes = await write(connect(even.port), [orders(0), orders(1)])
+    const outcomes = await write(connect(even.port), [orders(0), orders(1), orders(2)])
     assert.deepEqual(
       outcomes.map(({ result }) => result.ok),
-      [true, true],
+      [true, true, true],
     )
     assert.deepEqual(even.heard(keys.writeTxnMarkers).map(coordinatorEpochOf), [-1, 12])
     assert.deepEqual(odd.heard(keys.writeTxnMarkers).map(coordinatorEpochOf), [-1])

@@ -30,7 +30,9 @@ export function makePlan(seed: number, options: PlanOptions = {}): Plan {
   const misfortune = random.fork()
   const kinds = favourites(misfortune)
   const forgets = misfortune.chance(0.25)
-  const storms = forgets ? forgetful(events, endMs) : [{ fromMs: 0, toMs: endMs }]
+  const storms = forgets
+    ? forgetful(events, endMs, misfortune.pick(['transactional-ids', 'producers', 'both']))
+    : [{ fromMs: 0, toMs: endMs }]
   for (let i = 0; i < faults; i++) {
     const make = misfortune.pick(kinds)
     const { fromMs, toMs } = misfortune.pick(storms)
@@ -40,13 +42,19 @@ export function makePlan(seed: number, options: PlanOptions = {}): Plan {
   return { seed, setup, events, endMs: events.at(-1)?.atMs ?? endMs }
 }
 
+type Forgotten = Extract<PlannedFault, { kind: 'forget' }>['what']
+
 /** Longer than any delay of a request, any stop of a process and all that follows from them. */
 const quietMs = 30_000
 
-/** Two storms, and between them a quiet time at whose end the target forgets its producers. */
-function forgetful(events: PlannedEvent[], endMs: number): readonly { fromMs: number; toMs: number }[] {
+/** Two storms, and between them a quiet time at whose end the target forgets. */
+function forgetful(
+  events: PlannedEvent[],
+  endMs: number,
+  what: Forgotten,
+): readonly { fromMs: number; toMs: number }[] {
   const middleMs = Math.floor(endMs / 2)
-  events.push({ atMs: middleMs + quietMs, kind: 'forget-producers' })
+  events.push({ atMs: middleMs, kind: 'quiet' }, { atMs: middleMs + quietMs, kind: 'forget', what })
   return [
     { fromMs: 0, toMs: middleMs },
     { fromMs: middleMs + quietMs, toMs: endMs + quietMs },
@@ -257,10 +265,6 @@ const growTopic: MakeFault = (random) => ({
   pick: random.between(0, 99),
   by: random.between(1, 2),
 })
-const forgetTransactionalId: MakeFault = (random) => ({
-  kind: 'forget-transactional-id',
-  pick: random.between(0, 99),
-})
 
 const common: readonly MakeFault[] = [request, request, request, request, crash, crash, pause]
 const rarer: readonly MakeFault[] = [
@@ -277,7 +281,6 @@ const rarer: readonly MakeFault[] = [
   jumpWall,
   newTopic,
   growTopic,
-  forgetTransactionalId,
 ]
 
 /** Each run prefers some kinds: what always comes in the same mixture never meets in the rare combinations. */

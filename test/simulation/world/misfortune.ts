@@ -34,9 +34,13 @@ export function strikeWorld(world: World, fault: PlannedFault): void {
       break
     case 'compact':
     case 'delete-records':
-    case 'forget-transactional-id':
-    case 'forget-producers':
       strikeLogs(world, fault)
+      break
+    case 'quiet':
+      quiet(world)
+      break
+    case 'forget':
+      forget(world, fault)
       break
     case 'jump-wall':
       world.clock.jumpWall(fault.ms)
@@ -170,21 +174,24 @@ function strikeBrokers(
   }
 }
 
-function strikeLogs(
-  world: World,
-  fault: Of<'compact'> | Of<'delete-records'> | Of<'forget-transactional-id'> | Of<'forget-producers'>,
-): void {
+function strikeLogs(world: World, fault: Of<'compact'> | Of<'delete-records'>): void {
   world.watch.look()
   if (fault.kind === 'compact') compact(world, fault)
-  else if (fault.kind === 'delete-records') deleteRecords(world, fault)
-  else if (fault.kind === 'forget-transactional-id') {
-    world.forgetTransactionalId(fault.pick % world.plan.setup.shards)
-    world.hit()
-  } else {
-    for (const at of world.partitionsOf('target')) {
-      world.brokers.target.log(at).producers.expire(Number.MAX_SAFE_INTEGER, 0)
-    }
-    world.hit()
+  else deleteRecords(world, fault)
+}
+
+function quiet(world: World): void {
+  world.links.calm()
+  for (const { replica } of world.slots) replica?.process.disarm()
+}
+
+function forget(world: World, { what }: Of<'forget'>): void {
+  if (!world.isQuiet) return
+  world.hit()
+  if (what !== 'producers') world.forgetTransactionalIds()
+  if (what === 'transactional-ids') return
+  for (const at of world.partitionsOf('target')) {
+    world.brokers.target.log(at).producers.expire(Number.MAX_SAFE_INTEGER, 0)
   }
 }
 

@@ -100,13 +100,14 @@ export type PlannedFault =
   | { readonly kind: 'jump-wall'; readonly ms: number }
   | { readonly kind: 'new-topic'; readonly topic: PlannedTopic }
   | { readonly kind: 'grow-topic'; readonly pick: number; readonly by: number }
-  /** As when `transactional.id.expiration.ms` passes for a shard's id. */
-  | { readonly kind: 'forget-transactional-id'; readonly pick: number }
+  /** Takes back every fault that waits for its request. */
+  | { readonly kind: 'quiet' }
   /**
-   * As when `producer.id.expiration.ms` passes for everybody who wrote to the target. Brokers forget nobody whom they
-   * heard of lately, so nothing that was sent before may still be on its way: planned behind a quiet time.
+   * As when `transactional.id.expiration.ms` passes for the shards' ids, or `producer.id.expiration.ms` for everybody
+   * who wrote to the target. Nobody is forgotten who was heard of lately, so nothing that was sent before may still
+   * be on its way: strikes only behind a quiet time.
    */
-  | { readonly kind: 'forget-producers' }
+  | { readonly kind: 'forget'; readonly what: 'transactional-ids' | 'producers' | 'both' }
 
 export const isWorkload = (event: PlannedEvent): boolean =>
   event.kind === 'write' || event.kind === 'write-in-transaction' || event.kind === 'end-transaction'

@@ -28,6 +28,7 @@ const { progress: progressTopic } = internalTopics({ name: topology })
 const neverForgotten = { expirationMs: Number.MAX_SAFE_INTEGER, checkIntervalMs: Number.MAX_SAFE_INTEGER }
 
 const FENCED_INSTANCE_ID = 82
+const QUIET_MS = 15_000
 
 /** A place that one replica of the flow fills; whoever is killed there is replaced. */
 export interface Slot {
@@ -54,6 +55,7 @@ export class World {
   readonly #stopped = new Map<string, Map<string, string>>()
   /** Faults that struck something. */
   hits = 0
+  #struckMs = 0
   readonly #flow: Flow
   readonly #alive = new Set<Replica>()
   violation: Violation | undefined
@@ -115,6 +117,7 @@ export class World {
   /** Counts a fault that struck. */
   hit(): void {
     this.hits += 1
+    this.#struckMs = this.clock.monotonicMs()
   }
 
   createTopic({ name, partitions, compacted, logAppendTime }: PlannedTopic): boolean {
@@ -163,8 +166,16 @@ export class World {
     this.#alive.add(replica)
   }
 
-  forgetTransactionalId(shard: number): void {
-    this.brokers.target.transactions.forget(transactionalId({ name: topology }, this.#flow, shard))
+  /** Nothing struck for so long that whatever was sent then has arrived or is lost, and all processes run. */
+  get isQuiet(): boolean {
+    const running = this.slots.every(({ replica }) => replica?.process.state === 'running')
+    return running && this.zombies.size === 0 && this.clock.monotonicMs() - this.#struckMs >= QUIET_MS
+  }
+
+  forgetTransactionalIds(): void {
+    for (let shard = 0; shard < this.plan.setup.shards; shard++) {
+      this.brokers.target.transactions.forget(transactionalId({ name: topology }, this.#flow, shard))
+    }
   }
 
   /** Lets simulated time pass. @throws Violation when a promise was broken meanwhile */

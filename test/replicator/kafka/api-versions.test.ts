@@ -19,6 +19,12 @@ import {
   type VersionRange,
   writeTxnMarkersApi,
 } from '../../../replicator/kafka/api-versions.ts'
+import {
+  heartbeatApi,
+  joinGroupApi,
+  leaveGroupApi,
+  syncGroupApi,
+} from '../../../replicator/kafka/group-apis.ts'
 
 /** What brokers of these releases offer, from their ApiVersions answers. */
 const brokers: Readonly<Record<string, Readonly<Record<string, VersionRange>>>> = {
@@ -36,6 +42,10 @@ const brokers: Readonly<Record<string, Readonly<Record<string, VersionRange>>>> 
     WriteTxnMarkers: { min: 0, max: 1 },
     DescribeProducers: { min: 0, max: 0 },
     OffsetForLeaderEpoch: { min: 0, max: 4 },
+    JoinGroup: { min: 0, max: 7 },
+    SyncGroup: { min: 0, max: 5 },
+    Heartbeat: { min: 0, max: 4 },
+    LeaveGroup: { min: 0, max: 4 },
   },
   '4.3': {
     Metadata: { min: 0, max: 13 },
@@ -51,6 +61,10 @@ const brokers: Readonly<Record<string, Readonly<Record<string, VersionRange>>>> 
     WriteTxnMarkers: { min: 1, max: 2 },
     DescribeProducers: { min: 0, max: 0 },
     OffsetForLeaderEpoch: { min: 2, max: 4 },
+    JoinGroup: { min: 0, max: 9 },
+    SyncGroup: { min: 0, max: 5 },
+    Heartbeat: { min: 0, max: 4 },
+    LeaveGroup: { min: 0, max: 5 },
   },
 }
 
@@ -69,6 +83,10 @@ const expected: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     WriteTxnMarkers: 1,
     DescribeProducers: 0,
     OffsetForLeaderEpoch: 4,
+    JoinGroup: 7,
+    SyncGroup: 5,
+    Heartbeat: 4,
+    LeaveGroup: 4,
   },
   '4.3': {
     Metadata: 12,
@@ -84,6 +102,10 @@ const expected: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     WriteTxnMarkers: 1,
     DescribeProducers: 0,
     OffsetForLeaderEpoch: 4,
+    JoinGroup: 9,
+    SyncGroup: 5,
+    Heartbeat: 4,
+    LeaveGroup: 5,
   },
 }
 
@@ -101,6 +123,10 @@ const apis: readonly VersionedApi<never, unknown>[] = [
   writeTxnMarkersApi,
   describeProducersApi,
   offsetForLeaderEpochApi,
+  joinGroupApi,
+  syncGroupApi,
+  heartbeatApi,
+  leaveGroupApi,
 ]
 
 describe('chooseVersion', () => {

@@ -74,29 +74,3 @@ export function produceVerdict(error: KafkaError): ProduceVerdict {
       return { kind: 'stop', wayOut: error.wayOut ?? 'Mend the cause, then restart the flow.' }
   }
 }
-
-/** Errors that a broker gives before it appends anything; after any other, the batch may be in the log. */
-const notAppended: readonly number[] = [
-  code.corruptMessage,
-  3, // UNKNOWN_TOPIC_OR_PARTITION
-  5, // LEADER_NOT_AVAILABLE
-  6, // NOT_LEADER_OR_FOLLOWER
-  code.messageTooLarge,
-  18, // RECORD_LIST_TOO_LARGE
-  19, // NOT_ENOUGH_REPLICAS
-  code.topicAuthorizationFailed,
-  code.clusterAuthorizationFailed,
-  code.invalidTimestamp,
-  code.unsupportedForMessageFormat,
-  code.policyViolation,
-  code.outOfOrderSequence,
-  code.invalidProducerEpoch,
-  code.unknownProducerId,
-  code.unsupportedCompression,
-  code.invalidRecord,
-]
-
-/** Whether a refused batch may be in the target's log all the same. */
-export function mayBeAppended(error: KafkaError): boolean {
-  return error.code === undefined || !notAppended.includes(error.code)
-}

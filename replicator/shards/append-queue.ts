@@ -7,6 +7,7 @@ const APPEND_BYTES_MAX = 512 * 1024
 export interface Waiting {
   readonly entries: readonly ProgressEntry[]
   readonly settled: PromiseWithResolvers<void>
+  readonly signal: AbortSignal
 }
 
 /** Progress that waits for its append: what comes while one is under way shares the next. */
@@ -28,6 +29,11 @@ export class AppendQueue {
       count++
     }
     return this.#waiting.splice(0, count)
+  }
+
+  /** They were taken, and come before whatever has come since. */
+  putBack(waiting: readonly Waiting[]): void {
+    this.#waiting.unshift(...waiting)
   }
 }
 

@@ -7,6 +7,7 @@ import { sequenceAfter } from '../records/batch-header.ts'
 import type { RecordContent } from '../records/decode.ts'
 import { encodeBatch } from '../records/encode.ts'
 import { isFenced } from './fenced.ts'
+import { mayBeAppended } from './may-be-appended.ts'
 
 const PRODUCE_TIMEOUT_MS = 30_000
 const LEADER_NOT_AVAILABLE = 5
@@ -39,7 +40,7 @@ export class ShardJournal {
   #channel: BrokerChannel | undefined
   #producer: ProducerIdentity | undefined
   #sequence = 0
-  /** An append was given up without an answer: its sequence number must not be used for anything else. */
+  /** What was sent last may have got in without an answer: its sequence number must not be used for anything else. */
   #isUncertain = false
 
   constructor(options: ShardJournalOptions) {
@@ -63,12 +64,13 @@ export class ShardJournal {
     mayWrite: () => boolean,
     signal: AbortSignal,
   ): Promise<AppendOutcome> {
-    const { topic, partition } = this.#options
+    const { topic, partition, clock, random, backoff } = this.#options
     if (this.#producer === undefined) throw new Error('The journal has no producer yet')
     const producer = { ...this.#producer, baseSequence: this.#sequence }
     const batch = encodeBatch(records, { producer })
+    if (this.#isUncertain) return 'forgotten'
     for (let attempt = 0; ; attempt++) {
-      if (this.#isUncertain || !mayWrite()) return 'forgotten'
+      if (!mayWrite()) return 'forgotten'
       try {
         const channel = await this.#channelToLeader(signal)
         const { results } = await channel.produce(
@@ -79,25 +81,17 @@ export class ShardJournal {
         if (result === undefined) throw new Error('Produce answered nothing')
         if (!result.ok) throw result.error
         this.#sequence = sequenceAfter(this.#sequence, records.length)
+        this.#isUncertain = false
         return 'written'
       } catch (error) {
         this.#disconnect()
-        this.#isUncertain = signal.aborted
+        this.#isUncertain ||= signal.aborted || mayBeAppended(error)
         signal.throwIfAborted()
         if (isFenced(error)) return 'fenced'
         if (error instanceof KafkaError && sequenceErrors.includes(error.code ?? 0)) return 'forgotten'
         if (!isRetriable(error)) throw error
-        await this.#pause(attempt, signal)
+        await clock.sleep(backoffMs(backoff, attempt, random), signal)
       }
-    }
-  }
-
-  async #pause(attempt: number, signal: AbortSignal): Promise<void> {
-    const { clock, random, backoff } = this.#options
-    try {
-      await clock.sleep(backoffMs(backoff, attempt, random), signal)
-    } finally {
-      this.#isUncertain = signal.aborted
     }
   }
 

@@ -134,8 +134,8 @@ export class Shard {
    */
   async write(entries: readonly ProgressEntry[], signal: AbortSignal): Promise<void> {
     const settled = Promise.withResolvers<void>()
-    if (this.#queue.push({ entries, settled })) void this.#turns.run(() => this.#flush(signal))
-    // Another's append may be under way, for as long as its own signal allows.
+    if (this.#queue.push({ entries, settled, signal })) void this.#turns.run(() => this.#flush())
+    // The append may be under way for another, whose own signal allows it.
     await abortable(settled.promise, signal)
   }
 
@@ -305,8 +305,9 @@ export class Shard {
       )
   }
 
-  async #flush(signal: AbortSignal): Promise<void> {
+  async #flush(): Promise<void> {
     for (let taken = this.#queue.take(); taken.length > 0; taken = this.#queue.take()) {
+      const signal = taken[0]?.signal ?? AbortSignal.abort()
       try {
         for (const piece of appendable(taken.flatMap(({ entries }) => entries))) {
           const pairs = piece.map(
@@ -317,7 +318,10 @@ export class Shard {
         }
         for (const { settled } of taken) settled.resolve()
       } catch (error) {
-        for (const { settled } of taken) settled.reject(error)
+        // Given up for one of them: the others still want theirs.
+        const wanted = taken.filter((waiting) => signal.aborted && !waiting.signal.aborted)
+        this.#queue.putBack(wanted)
+        for (const waiting of taken) if (!wanted.includes(waiting)) waiting.settled.reject(error)
       }
     }
   }

@@ -148,10 +148,13 @@ describe('requests of a group', () => {
     const enough = new AbortController()
     const stuck = cluster.heartbeatGroup(member, enough.signal)
     await asked.promise
+    const opened = broker.heard(keys.apiVersions).length
     enough.abort(new Error('enough'))
     await assert.rejects(stuck, /enough/)
     await cluster.heartbeatGroup(member)
     assert.equal(broker.heard(keys.heartbeat).length, 2)
+    // Brokers answer a connection's requests in order: it went over another one.
+    assert.equal(broker.heard(keys.apiVersions).length, opened + 1)
   })
 
   test('a heartbeat gets past a join that waits for others', async () => {
@@ -164,7 +167,9 @@ describe('requests of a group', () => {
     const cluster = connect(broker.port)
     const waiting = assert.rejects(cluster.joinGroup(joining), /closed on this side/)
     await asked.promise
+    const opened = broker.heard(keys.apiVersions).length
     await assert.rejects(cluster.heartbeatGroup(member), { code: 27 })
+    assert.equal(broker.heard(keys.apiVersions).length, opened + 1)
     cluster.destroy()
     await waiting
   })

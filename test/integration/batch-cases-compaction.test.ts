@@ -165,6 +165,46 @@ describe('batches that compaction has been at', () => {
     await bench.sameRecords(topic)
   })
 
+  test('case 29: a batch with gaps that is written anew, refused and split keeps its places in the source', async () => {
+    const [limit, age] = ['max.message.bytes', 'message.timestamp.before.max.ms']
+    let shrunk: Promise<void> | undefined
+    const topic = await bench.case('29-gaps', {
+      source: compacted,
+      target: { [age]: String(6 * 3600_000) },
+      pair: {
+        between: (side, target) =>
+          side === 'source'
+            ? target
+            : watchedCluster(target, {
+                produce: async ({ batches }, send) => {
+                  if (batches.some(({ topic: name }) => name === topic.copy)) {
+                    shrunk ??= bench.configure(topic, limit, '4000')
+                    await shrunk
+                  }
+                  return send()
+                },
+              }),
+      },
+    })
+    const wide = (keys: string) => Object.fromEntries([...keys].map((key) => [key, key.repeat(1000)]))
+    const tooOld = { timestampMs: Date.now() - 48 * 3600_000 }
+    const records = at(0, wide('abcdefghijkl')).map((one, i) => (i === 9 ? { ...one, ...tooOld } : one))
+    await bench.write(topic, records)
+    await bench.write(topic, at(1, { b: '1', e: '1' }))
+    await bench.write(topic, at(2, { y: 'active' }))
+    await untilCleaned(topic, ([first]) => first?.records === 10)
+    const flow = topic.pair.start()
+    await until('the old record stops it', () => flow.snapshot().stopped.length === 1)
+    await flow.drain(10_000)
+    const parts = await dataBatches(topic.pair.target, topic.copy)
+    const taken = parts.reduce((sum, batch) => sum + batch.records, 0)
+    assert(taken > 2 && taken < 8, `${taken} records: more than before the first gap, not the old one`)
+    await bench.configure(topic, age, '9223372036854775807')
+    assert.equal((await bench.replicate(topic)).reencoded['resume-inside-batch'], 1)
+    assert.equal((await bench.sameRecords(topic)).length, 13)
+    assertSequenced(await dataBatches(topic.pair.target, topic.copy), 2)
+  })
+
   test('case 6: uncompressed batches with gaps number their records anew', async () => {
     const topic = await bench.case('6', { source: compacted })
     await writeOverwritten(topic, ['none'])

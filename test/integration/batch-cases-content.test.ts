@@ -24,12 +24,6 @@ before(() => {
 })
 after(() => bench.close())
 
-async function configure(topic: CaseTopic, name: string, value: string): Promise<void> {
-  const change = { kind: 'set', name, value } as const
-  const altered = await topic.pair.target.alterTopicConfigs(new Map([[topic.copy, [change]]]))
-  assert(altered.get(topic.copy)?.ok)
-}
-
 /** Runs the flow until its one bad partition has stopped or waits, and tells why. */
 async function stopOf(topic: CaseTopic): Promise<{ readonly reason: string; readonly wayOut: string }> {
   const flow = topic.pair.start()
@@ -100,7 +94,7 @@ describe('batches and what is in them', () => {
     assert.match(reason, /record at offset 1 alone takes 12\d{5} bytes/)
     assert.match(wayOut, /max\.message\.bytes/)
     assert.deepEqual(await dataBatches(topic.pair.target, topic.copy), [])
-    await configure(topic, 'max.message.bytes', '5000000')
+    await bench.configure(topic, 'max.message.bytes', '5000000')
     await bench.replicate(topic)
     await bench.sameRecords(topic)
   })
@@ -146,7 +140,7 @@ describe('batches and what is in them', () => {
     assert.match(wayOut, /cleanup\.policy=delete/)
     assert.equal((await dataBatches(topic.pair.target, topic.copy)).length, 1)
     assert.equal((await dataBatches(topic.pair.target, topic.copy, 1)).length, 1)
-    await configure(topic, 'cleanup.policy', 'delete')
+    await bench.configure(topic, 'cleanup.policy', 'delete')
     await bench.replicate(topic)
     await bench.sameRecords(topic)
   })

@@ -119,13 +119,7 @@ describe('batches, their places and their numbers', () => {
     const taken = before.reduce((sum, batch) => sum + batch.records, 0)
     assert(taken > 8 && taken < 8 + 10, `${taken} records: part of the second batch`)
 
-    const anyTime = {
-      kind: 'set',
-      name: 'message.timestamp.before.max.ms',
-      value: '9223372036854775807',
-    } as const
-    const altered = await topic.pair.target.alterTopicConfigs(new Map([[topic.copy, [anyTime]]]))
-    assert(altered.get(topic.copy)?.ok)
+    await bench.configure(topic, 'message.timestamp.before.max.ms', '9223372036854775807')
     const { reencoded } = await bench.replicate(topic)
     assert.equal(reencoded['resume-inside-batch'], 1)
     assert.equal((await bench.sameRecords(topic)).length, 28)

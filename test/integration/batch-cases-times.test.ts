@@ -104,9 +104,7 @@ describe('batches and their times', () => {
       await flow.drain(10_000)
       assert.equal((await dataBatches(topic.pair.target, topic.copy)).length, 1)
 
-      const allowed = { kind: 'set', name: limit, value: forever } as const
-      const altered = await topic.pair.target.alterTopicConfigs(new Map([[topic.copy, [allowed]]]))
-      assert(altered.get(topic.copy)?.ok)
+      await bench.configure(topic, limit, forever)
       await bench.replicate(topic)
       const records = await bench.sameRecords(topic)
       assert.equal(records.filter(({ timestamp }) => timestamp === BigInt(refused.timestampMs)).length, 1)

@@ -93,6 +93,19 @@ export class CaseBench {
     })
   }
 
+  /** Changes a config of the copy. */
+  async configure({ pair, copy }: CaseTopic, name: string, value: string): Promise<void> {
+    const change = { kind: 'set', name, value } as const
+    const altered = await pair.target.alterTopicConfigs(new Map([[copy, [change]]]))
+    assert(altered.get(copy)?.ok)
+    await until(`${name} of ${copy} is ${value}`, async () => {
+      const configs = (await pair.target.describeTopicConfigs([copy])).get(copy)
+      return (
+        configs?.ok === true && configs.value.some((entry) => entry.name === name && entry.value === value)
+      )
+    })
+  }
+
   /** A producer that numbers its batches, as Java's does by default. */
   async idempotentProducer(transactionalId?: string): Promise<Producer> {
     const id = transactionalId === undefined ? {} : { transactionalId: `${transactionalId}-${this.#run}` }

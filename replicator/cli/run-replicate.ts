@@ -4,6 +4,7 @@ import { systemClock } from '../clock/system-clock.ts'
 import type { CausewayConfig } from '../config/load-config.ts'
 import type { FlowSnapshot } from '../flow/snapshot.ts'
 import { type HealthServer, startHealthServer } from '../http/health-server.ts'
+import { KafkaError } from '../kafka/errors.ts'
 import { flowsAt, type Replicator, startReplicator } from '../processes/replicate.ts'
 import { runUntilSignalled, type StoppingReason } from '../processes/run-until-signalled.ts'
 import { topicRules } from '../topics/topic-rules.ts'
@@ -63,6 +64,8 @@ export async function runReplicate(args: ReplicateArguments): Promise<number> {
     })
     sayStopped(log, outcome, replicator.snapshots())
     return outcome === 'cut' ? exitCode.cut : exitCode.ok
+  } catch (error) {
+    throw error instanceof KafkaError ? new CommandFailure(exitCode.failed, error.message) : error
   } finally {
     stopProgress.abort()
     await progress
@@ -130,13 +133,18 @@ function sayStarted(log: ReplicateLog, flows: readonly Flow[], host: string, por
 }
 
 function sayStopping(log: ReplicateLog, why: StoppingReason, drainTimeoutS: number): void {
-  const failure =
-    why.kind === 'failure' ? `a flow failed by a fault of Causeway's own (${String(why.error)}), ` : ''
+  const failure = why.kind === 'failure' ? `${failureText(why.error)}, ` : ''
   log.line({
     level: why.kind === 'failure' ? 'error' : 'info',
     message: `${failure}stopping: settling what is in flight, for at most ${drainTimeoutS} s; a second signal cuts`,
     fields: { event: 'stopping' },
   })
+}
+
+/** A cluster's last word, such as that another process has this one's place, or a fault of our own. */
+function failureText(error: unknown): string {
+  if (error instanceof KafkaError) return `a flow cannot go on: ${error.message.replace(/\.$/, '')}`
+  return `a flow failed by a fault of Causeway's own (${String(error)})`
 }
 
 function sayStopped(log: ReplicateLog, outcome: 'drained' | 'cut', flows: readonly FlowSnapshot[]): void {

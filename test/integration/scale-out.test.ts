@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Kafka } from 'kafkajs'
 import { kafkajsClient } from '../../replicator/cli/demo/kafkajs-client.ts'
+import { exitCode } from '../../replicator/cli/exit-codes.ts'
 import { shardOf } from '../../replicator/shards/shard-of.ts'
 import { readFingerprints } from '../kill/read-records.ts'
 import { compareSequences } from '../kill/sequence-check.ts'
@@ -262,8 +263,8 @@ describe('replicas of causeway replicate', { timeout: 280_000 }, () => {
     )
 
     const usurper = await start(config, { POD_NAME: '0' })
-    assert.notEqual(await a.exitCode(), 0)
-    assert.match(a.text, /another process took the place of replicas.instanceId pod-0/)
+    assert.equal(await a.exitCode(), exitCode.failed)
+    assert.match(a.stderr, /error: .*another process took the place of replicas.instanceId pod-0/)
     await shared('the usurper has the shards', [usurper, third])
 
     await load.stop()

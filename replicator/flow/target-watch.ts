@@ -55,9 +55,13 @@ interface OffsetRange {
   readonly to: bigint
 }
 
-interface Known {
+/** What is known of a target partition's log, whoever writes it: it outlives takeovers. */
+interface KnownLog {
   logStart: bigint | undefined
   young: YoungRecord | undefined
+}
+
+interface Known {
   /** Everything below was read and holds nothing foreign. */
   cleanTo: bigint
   /** Ranges between our own batches that were not read yet. */
@@ -71,6 +75,7 @@ interface Known {
 export class TargetWatch<P extends TargetWatched> {
   readonly #context: TargetWatchContext<P>
   readonly #known = new WeakMap<P, Known>()
+  readonly #logs = new Map<string, KnownLog>()
   #retention: ReadonlyMap<string, Retention | undefined> = new Map()
   #retentionReadAtMs = -Infinity
 
@@ -140,7 +145,7 @@ export class TargetWatch<P extends TargetWatched> {
     // A start that was judged is the one to compare with next time.
     for (const [index, partition] of watched.entries()) {
       const bounds = seen[index]?.bounds
-      if (bounds !== undefined) this.#knownOf(partition).logStart = bounds.start
+      if (bounds !== undefined) this.#logOf(partition).logStart = bounds.start
     }
     if (this.#context.exclusive) await this.#lookForForeign(watched, seen, signal)
     await this.#renew(watched, seen, signal)
@@ -155,7 +160,7 @@ export class TargetWatch<P extends TargetWatched> {
       const [bound, standing] = [bounds[index], before[index]]
       if (bound === undefined || standing === undefined)
         return { bounds: undefined, finding: undefined, idleFrom: undefined }
-      const { logStart, young } = this.#knownOf(partition)
+      const { logStart, young } = this.#logOf(partition)
       const retention = this.#retention.get(partition.targetAt.topic)
       const finding =
         judgeEnd(standing.targetNext, bound) ??
@@ -182,7 +187,7 @@ export class TargetWatch<P extends TargetWatched> {
       const partition = watched[index]
       const { bounds, finding } = one
       if (partition === undefined || bounds === undefined || finding?.kind !== 'deleted') return one
-      const { young } = this.#knownOf(partition)
+      const { young } = this.#logOf(partition)
       const retention = fresh.get(partition.targetAt.topic)
       const nowMs = this.#context.clock.wallMs()
       return { ...one, finding: judgeDeletion({ from: finding.fromOffset, bounds, retention, young, nowMs }) }
@@ -260,7 +265,7 @@ export class TargetWatch<P extends TargetWatched> {
     const isOld = clock.monotonicMs() - this.#retentionReadAtMs >= YOUNG_REFRESH_MS
     const unknown = watched.filter((partition, index) => {
       const { bounds } = seen[index] ?? {}
-      return bounds !== undefined && bounds.end > bounds.start && this.#knownOf(partition).young === undefined
+      return bounds !== undefined && bounds.end > bounds.start && this.#logOf(partition).young === undefined
     })
     const due = isOld ? watched : unknown
     const topics = new Set(due.map(({ targetAt }) => targetAt.topic))
@@ -295,14 +300,23 @@ export class TargetWatch<P extends TargetWatched> {
       const [answer, end] = [answers[index]?.result, ends[index]?.end]
       const isRecord = answer?.ok === true && end !== undefined && answer.value.offset < end
       const young = isRecord ? { offset: answer.value.offset, askedAtMs, slackMs, retentionMs } : undefined
-      this.#knownOf(partition).young = young
+      this.#logOf(partition).young = young
     }
+  }
+
+  #logOf({ targetAt: { topic, partition, topicId } }: P): KnownLog {
+    const key = `${topic}/${partition}/${topicId}`
+    const known = this.#logs.get(key)
+    if (known !== undefined) return known
+    const made: KnownLog = { logStart: undefined, young: undefined }
+    this.#logs.set(key, made)
+    return made
   }
 
   #knownOf(partition: P): Known {
     const known = this.#known.get(partition)
     if (known !== undefined) return known
-    const made: Known = { logStart: undefined, young: undefined, cleanTo: 0n, gaps: [] }
+    const made: Known = { cleanTo: 0n, gaps: [] }
     this.#known.set(partition, made)
     return made
   }

@@ -112,6 +112,25 @@ describe('the watch over the target', () => {
     await scene.end()
   })
 
+  test('records deleted while the partition was taken anew', async () => {
+    const { scene, copies } = sceneOf(1)
+    const [copy] = copies
+    assert.ok(copy)
+    for (let batch = 0; batch < 3; batch++) copy.write(2)
+    const { findings } = scene.watchTarget(copies)
+    await scene.tenSeconds()
+    const again = new Copy(scene, at(0))
+    again.targetNext = copy.targetNext
+    copies[0] = again
+    scene.brokers.deleteRecords(at(0), 4n)
+    await scene.tenSeconds()
+    assert.deepEqual(
+      findings.map(({ finding }) => finding),
+      [{ kind: 'deleted', fromOffset: 0n, toOffset: 4n }],
+    )
+    await scene.end()
+  })
+
   test('records that a shortened retention deletes are not', async () => {
     const { scene, copies } = sceneOf(1)
     const [copy] = copies

@@ -43,6 +43,14 @@ describe('the registry of producer ids', () => {
     assert.deepEqual(await run(() => later.formerly(flow, forever)), [producer(7n)])
   })
 
+  test('of two that registered an id at once the first entry stands', async () => {
+    const { append, registry, run } = registryScene()
+    await run(() => registry().register(producer(7n), forever))
+    append(registryAt, '{"v":1,"producerId":"7"}', '{"v":1,"flow":"another","shard":3}')
+    assert.deepEqual(await run(() => registry().formerly(flow, forever)), [producer(7n)])
+    assert.deepEqual(await run(() => registry().formerly('another', forever)), [])
+  })
+
   test('registering and asking at once, over broken connections and moving leaders, loses nothing', async () => {
     const random = new SeededRandom(11)
     const faults: DecideFault = ({ kind }) => {

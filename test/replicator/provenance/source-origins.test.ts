@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { LostRegistryError } from '../../../replicator/provenance/lost-registry.ts'
+import type { ForwardingRule } from '../../../replicator/provenance/origins.ts'
 import type { SourceOrigins } from '../../../replicator/provenance/source-origins.ts'
+import { regionAlias } from '../../../replicator/topology/identifiers.ts'
 import { buildBatch } from '../../simulation/record-batches.ts'
 import {
   fetched,
@@ -35,6 +37,19 @@ describe('origins', () => {
     const one = origins({ isLeftOut: ({ flow }) => flow === 'asia->us-east' })
     await run(async () => one.learn(fetched(7n, 8n, 9n), forever))
     assert.deepEqual(verdicts(one, 7n, 8n, 9n), [true, false, true])
+  })
+
+  test('judge by any rule, the one of an earlier run too', async () => {
+    const { registry, origins, run } = registryScene()
+    const writer = registry()
+    await run(() => writer.register(producer(7n, 0, 'eu-west->us-east'), forever))
+    await run(() => writer.register(producer(8n, 0, 'asia->us-east'), forever))
+    const one = origins({ flow: { source: regionAlias('us-east'), target: regionAlias('eu-west') } })
+    await run(async () => one.learn(fetched(7n, 8n, 9n), forever))
+    const under = (rule: ForwardingRule) => [7n, 8n, 9n].map((id) => one.isForwarded(id, rule))
+    assert.deepEqual(under('everything'), [true, true, true])
+    assert.deepEqual(under('all-but-returned'), [false, true, true])
+    assert.deepEqual(under('local'), [false, false, true])
   })
 
   test('batches without a producer id, and markers, are no reason to ask', () => {

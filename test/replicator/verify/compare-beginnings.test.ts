@@ -77,6 +77,17 @@ describe('logs of different beginnings', () => {
     }
   })
 
+  test('a target that has deleted far more than its source is not passed over', async () => {
+    const scene = await setting()
+    write(scene, 'source', 0, 1500)
+    write(scene, 'target', 0, 1500)
+    scene.source.deleteRecords(at('orders'), 3n)
+    scene.target.deleteRecords(at('copy'), 1200n)
+    const { differences, target } = (await scene.verify()).partitions[0]!
+    assert.equal(differences.missing, 1197)
+    assert.equal(target.older, undefined)
+  })
+
   test('both have deleted, the source more', async () => {
     const scene = await setting()
     write(scene, 'source', 0, 30)
@@ -115,6 +126,27 @@ describe('a copy that is still under way', () => {
     assert.equal(report.identical, true)
     assert.deepEqual(report.records, { source: 20, target: 20 })
     assert.equal(report.partitions[0]?.source.digest, report.partitions[0]?.target.digest)
+  })
+
+  test('what is written and copied while the ends are asked for is neither missing nor too much', async () => {
+    const scene = await setting()
+    let next = 0
+    const writeBoth = () => {
+      scene.write('source', at('orders'), numbered(next, 1))
+      scene.write('target', at('copy'), numbered(next++, 1))
+    }
+    writeBoth()
+    for (const client of Object.values(scene.clients)) {
+      const ask = client.listOffsets.bind(client)
+      client.listOffsets = async (...args) => {
+        const answers = await ask(...args)
+        writeBoth()
+        return answers
+      }
+    }
+    const report = await scene.verify([0], { settleMs: 10_000 })
+    assert.equal(report.identical, true, formatVerdict(report))
+    assert(report.records.source > 1)
   })
 
   test('what does not come in time is missing', async () => {

@@ -15,7 +15,7 @@ import {
 import { producer } from './contract-producer.ts'
 import { abort } from './transactions-contract.ts'
 
-/** A cluster of two brokers that forgets within seconds, and whose broker 2 can be stopped. */
+/** A cluster of three brokers that forgets within seconds, and whose broker 2 can be stopped. */
 export interface FragileHarness extends ContractHarness {
   /** In order, so that its partitions have no leader from then on. */
   stopBroker(broker: BrokerId): Promise<void>
@@ -126,7 +126,7 @@ async function forgottenByRecords(harness: FragileHarness): Promise<void> {
 async function leaderless(harness: FragileHarness): Promise<void> {
   const { cluster } = harness
   const lost = brokerId(2)
-  const topic = await makeTopic(harness, { partitions: 2 })
+  const topic = await makeTopic(harness, { partitions: 3 })
   const here = topic.partitions.find(({ leader }) => leader !== lost)
   const there = topic.partitions.find(({ leader }) => leader === lost)
   assert(here !== undefined && there !== undefined, 'one partition is on each broker')
@@ -158,7 +158,7 @@ async function leaderless(harness: FragileHarness): Promise<void> {
   assert.deepEqual(next, { ...identity, producerEpoch: identity.producerEpoch + 1 })
 
   await harness.startBroker(lost)
-  const back = await usableTopic(harness, topic.name, 2)
+  const back = await usableTopic(harness, topic.name, 3)
   const leaderEpoch = back.partitions[there.partition]?.leaderEpoch ?? 0
   assert(leaderEpoch > there.leaderEpoch)
   assert.deepEqual(await ends(), [1n, 3n])

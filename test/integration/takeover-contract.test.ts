@@ -14,7 +14,7 @@ async function start(): Promise<FragileHarness> {
   const cluster = await startLocalCluster(
     {
       alias: 'takeover',
-      brokers: 2,
+      brokers: 3,
       heapMb: 256,
       installation,
       startTimeoutMs: 120_000,
@@ -23,7 +23,6 @@ async function start(): Promise<FragileHarness> {
         'transaction.remove.expired.transaction.cleanup.interval.ms': `${transactionalIds.checkIntervalMs}`,
         'producer.id.expiration.ms': `${producers.expirationMs}`,
         'producer.id.expiration.check.interval.ms': `${producers.checkIntervalMs}`,
-        'transaction.state.log.min.isr': '1',
       },
     },
     signal,

@@ -12,11 +12,11 @@ export function memoryHarness(): ContractHarness {
   return harnessOf(new SimulatedBrokers({ clock: new SimulatedClock() }))
 }
 
-/** One with two brokers that forgets soon. */
+/** One with three brokers that forgets soon. */
 export function fragileMemoryHarness(): FragileHarness {
   const brokers = new SimulatedBrokers({
     clock: new SimulatedClock(),
-    brokers: 2,
+    brokers: 3,
     producerExpiry: shortExpiry.producers,
     transactionalIdExpiry: shortExpiry.transactionalIds,
   })

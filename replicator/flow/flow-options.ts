@@ -2,8 +2,7 @@ import type { BackoffPolicy } from '../clock/backoff.ts'
 import type { Clock } from '../clock/clock.ts'
 import type { Random } from '../clock/random.ts'
 import type { Cluster } from '../kafka/cluster.ts'
-import type { Origins, ProducerRegistry } from '../provenance/origins.ts'
-import type { ForwardingRule } from '../shards/progress-record.ts'
+import type { ForwardingRule, Origins, ProducerRegistry } from '../provenance/origins.ts'
 import type { ShardClaims } from '../shards/shard-claims.ts'
 import type { TopicRules } from '../topics/topic-pair.ts'
 import type { Flow } from '../topology/model.ts'
@@ -21,7 +20,7 @@ export interface FlowOptions {
   readonly claims: ShardClaims
   /** Of the target: every producer id is registered there before its first batch. */
   readonly registry: ProducerRegistry | undefined
-  /** Of the source; must be there where the rule is `local`, or was when the flow ran last. */
+  /** Of the source; must be there where the rule is not `everything`, or was not when the flow ran last. */
   readonly origins: Origins | undefined
   readonly rule: ForwardingRule
   readonly source: Cluster

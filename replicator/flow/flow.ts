@@ -106,7 +106,7 @@ class FlowEngine {
         cluster: source,
         budget: this.#budget,
         learnOrigins: (records, signal) =>
-          options.rule === 'local' ? options.origins?.learn(records, signal) : undefined,
+          options.rule !== 'everything' ? options.origins?.learn(records, signal) : undefined,
         onTrouble: (broker, error) => this.#troubles.set('source', error, broker),
         refreshLeaders: () => this.#background((signal) => this.#sourceLeaders.refresh(signal)),
         onPartitionError: (partition, error) =>

@@ -1,4 +1,5 @@
-import type { ForwardingRule, Progress } from '../shards/progress-record.ts'
+import type { ForwardingRule } from '../provenance/origins.ts'
+import type { Progress } from '../shards/progress-record.ts'
 import type { ProgressEntry } from '../shards/progress-view.ts'
 import type { FlowId } from '../topology/model.ts'
 import { partitionKey } from './held-shard.ts'

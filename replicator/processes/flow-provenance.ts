@@ -2,7 +2,8 @@ import { defaultBackoff } from '../clock/backoff.ts'
 import type { Clock } from '../clock/clock.ts'
 import type { Random } from '../clock/random.ts'
 import type { Cluster } from '../kafka/cluster.ts'
-import { leftOutBy } from '../provenance/left-out.ts'
+import { forwardingRule, leftOutUnder } from '../provenance/left-out.ts'
+import type { ForwardingRule } from '../provenance/origins.ts'
 import { createProducerRegistry, type WritableRegistry } from '../provenance/producer-registry.ts'
 import { registrySettings } from '../provenance/registry-settings.ts'
 import { createOrigins, type SourceOrigins } from '../provenance/source-origins.ts'
@@ -10,6 +11,7 @@ import type { Flow, RegionAlias, Topology } from '../topology/model.ts'
 
 /** Who replicates to a flow's target, and who wrote what is on its source. */
 export interface FlowProvenance {
+  readonly rule: ForwardingRule
   readonly registry: WritableRegistry
   /** `undefined` where names tell copies apart. */
   readonly origins: SourceOrigins | undefined
@@ -33,10 +35,13 @@ export function provenanceOf(
     random,
     backoff: defaultBackoff,
   })
-  const isLeftOut = leftOutBy(topology, flow)
+  const rule = forwardingRule(topology, flow)
+  const isLeftOut = leftOutUnder(rule, flow)
   const registry = createProducerRegistry(settings(flow.target))
-  const origins = isLeftOut === undefined ? undefined : createOrigins({ ...settings(flow.source), isLeftOut })
+  const origins =
+    isLeftOut === undefined ? undefined : createOrigins({ ...settings(flow.source), isLeftOut, flow })
   return {
+    rule,
     registry,
     origins,
     close: async () => {

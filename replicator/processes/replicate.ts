@@ -79,7 +79,7 @@ export function startReplicator(options: ReplicateOptions): Replicator {
       claims: claimsOf(flow, options, clusterOf(flow.target)),
       registry: provenance[index]?.registry,
       origins: provenance[index]?.origins,
-      rule: provenance[index]?.origins === undefined ? 'everything' : 'local',
+      rule: provenance[index]?.rule ?? 'everything',
       source: clusterOf(flow.source),
       target: clusterOf(flow.target),
       rules: topicRules(flow, aliases),

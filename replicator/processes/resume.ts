@@ -51,7 +51,7 @@ export async function resume(
         claims: everyShard(flow.shards),
         registry: provenance.registry,
         origins: provenance.origins,
-        rule: provenance.origins === undefined ? 'everything' : 'local',
+        rule: provenance.rule,
         source,
         target,
         rules: topicRules(

@@ -1,3 +1,10 @@
+/**
+ * Which committed records a flow forwards: all; all but those that the flow back from its target brought; only those
+ * that the source's own clients wrote. It is written down with progress, because what was copied under one rule cannot
+ * be counted by another.
+ */
+export type ForwardingRule = 'everything' | 'all-but-returned' | 'local'
+
 /** Tells who wrote the batches of one cluster: its own clients, or a replicator from elsewhere. */
 export interface Origins {
   /**
@@ -8,6 +15,8 @@ export interface Origins {
   learn(records: Buffer, signal: AbortSignal): Promise<void> | undefined
   /** Whether batches of this producer id were written by the cluster's own clients; -1 is always local. */
   isLocal(producerId: bigint): boolean
+  /** Whether the flow forwards batches of this producer id while its rule is, or was, this one. */
+  isForwarded(producerId: bigint, rule: ForwardingRule): boolean
 }
 
 /** The list, on one cluster, of the producer ids that replicators write to it with. */

@@ -1,7 +1,9 @@
 import { abortable } from '../kafka/abortable.ts'
 import { isControl, producerId } from '../records/batch-header.ts'
 import { nextBatch } from '../records/record-batch.ts'
-import type { Origins, RegisteredProducer } from './origins.ts'
+import type { Flow } from '../topology/model.ts'
+import { leftOutUnder } from './left-out.ts'
+import type { ForwardingRule, Origins, RegisteredProducer } from './origins.ts'
 import { RegistryLog, type RegistryOptions } from './registry-log.ts'
 
 /** {@link Origins} that can be closed, and that tells more. */
@@ -16,6 +18,8 @@ export interface SourceOrigins extends Origins {
 export interface OriginsOptions extends RegistryOptions {
   /** Whose batches do not count as local. Default: every replicator's. */
   readonly isLeftOut?: (writer: RegisteredProducer) => boolean
+  /** Whose source this is; needed to judge by another rule than {@link isLeftOut}. */
+  readonly flow?: Pick<Flow, 'source' | 'target'>
 }
 
 /** Ids known to be local; older ones are asked about again, so that memory is bounded however many come and go. */
@@ -35,6 +39,7 @@ export function createOrigins(options: OriginsOptions): SourceOrigins {
 class RegistryOrigins implements SourceOrigins {
   readonly #log: RegistryLog
   readonly #isLeftOut: (writer: RegisteredProducer) => boolean
+  readonly #flow: Pick<Flow, 'source' | 'target'> | undefined
   /** Two generations: the older one goes when the younger one is full. */
   #local = new Set<bigint>()
   #olderLocal = new Set<bigint>()
@@ -43,9 +48,10 @@ class RegistryOrigins implements SourceOrigins {
   /** The reading that begins when the present one has ended. */
   #next: Promise<void> | undefined
 
-  constructor({ isLeftOut = () => true, ...options }: OriginsOptions) {
+  constructor({ isLeftOut = () => true, flow, ...options }: OriginsOptions) {
     this.#log = new RegistryLog(options)
     this.#isLeftOut = isLeftOut
+    this.#flow = flow
   }
 
   get writers(): ReadonlyMap<bigint, RegisteredProducer> {
@@ -72,6 +78,13 @@ class RegistryOrigins implements SourceOrigins {
   isLocal(producerId: bigint): boolean {
     const writer = this.#log.entries.get(producerId)
     return writer === undefined || !this.#isLeftOut(writer)
+  }
+
+  isForwarded(producerId: bigint, rule: ForwardingRule): boolean {
+    const writer = this.#log.entries.get(producerId)
+    if (writer === undefined || rule === 'everything') return true
+    if (this.#flow === undefined) throw new Error('Nobody has said whose source this is')
+    return leftOutUnder(rule, this.#flow)?.(writer) !== true
   }
 
   refresh(signal: AbortSignal): Promise<void> {

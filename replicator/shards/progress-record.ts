@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { ProducerIdentity } from '../kafka/cluster.ts'
+import type { ForwardingRule } from '../provenance/origins.ts'
 import { type SourceOffset, sourceOffset, type TargetOffset, targetOffset } from '../records/offsets.ts'
 import type { FlowId } from '../topology/model.ts'
 
@@ -9,9 +10,6 @@ export interface ProgressKey {
   readonly topic: string
   readonly partition: number
 }
-
-/** Which committed records a flow forwards: all, or only those that the source's own clients wrote. */
-export type ForwardingRule = 'everything' | 'local'
 
 /**
  * A pair of positions: exactly the forwardable source records below `sourceNext` are in the target below
@@ -59,7 +57,7 @@ const valueSchema = z.object({
   producerId: offset,
   producerEpoch: z.number().int().min(0).max(32_767),
   sequence: z.number().int().min(0),
-  rule: z.enum(['everything', 'local']),
+  rule: z.enum(['everything', 'all-but-returned', 'local']),
   stop: z.object({ reason: z.string(), wayOut: z.string() }).optional(),
 })
 

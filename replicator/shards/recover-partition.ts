@@ -1,12 +1,12 @@
 import type { ProducerIdentity } from '../kafka/cluster.ts'
 import { KafkaError } from '../kafka/errors.ts'
-import type { Origins } from '../provenance/origins.ts'
+import type { ForwardingRule, Origins } from '../provenance/origins.ts'
 import { baseOffset, producerEpoch, producerId } from '../records/batch-header.ts'
 import { type SourceOffset, type TargetOffset, targetOffset } from '../records/offsets.ts'
 import { alignByContent } from './align-content.ts'
 import { ForwardedContents, SurvivorContents } from './content-walks.ts'
 import type { LogBounds, LogWalks } from './log-walks.ts'
-import type { ForwardingRule, Progress } from './progress-record.ts'
+import type { Progress } from './progress-record.ts'
 import { SourceCount, type SourceEnd } from './source-count.ts'
 import { type TargetTail, TargetTailReader } from './target-tail.ts'
 
@@ -42,7 +42,7 @@ export interface RecoveryCase {
 export interface RecoveryTools {
   readonly source: LogWalks
   readonly target: LogWalks
-  /** Of the source; needed where a rule says `local`. */
+  /** Of the source; needed where a rule is not `everything`. */
   readonly origins: Origins | undefined
 }
 
@@ -75,8 +75,8 @@ export async function recoverPartition(
 ): Promise<Recovered> {
   const { progress, place } = known
   if (progress === undefined) return await withoutProgress(known, tools, signal)
-  if (progress.rule === 'local' && tools.origins === undefined)
-    return refused('it was copied as a flow of local records, and nobody tells origins any more')
+  if (progress.rule !== 'everything' && tools.origins === undefined)
+    return refused('it was copied by a flow that left records out, and nobody tells origins any more')
   if (isAnother(progress.targetTopicId, place.targetTopicId))
     return refused('the target topic was re-created: what was copied before is gone')
   const tail = await readTail(progress, known, tools, signal)
@@ -286,9 +286,9 @@ function ruleOf(
   readonly preparation: { readonly prepare?: Origins['learn'] }
 } {
   if (rule === 'everything') return { forwards: () => true, preparation: {} }
-  if (origins === undefined) throw new Error('A flow of local records alone needs to know their origins')
+  if (origins === undefined) throw new Error('A flow that leaves records out needs to know their origins')
   return {
-    forwards: (id) => origins.isLocal(id),
+    forwards: (id) => origins.isForwarded(id, rule),
     preparation: { prepare: (records, signal) => origins.learn(records, signal) },
   }
 }

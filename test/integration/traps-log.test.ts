@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { defaultBackoff } from '../../replicator/clock/backoff.ts'
+import { systemRandom } from '../../replicator/clock/random.ts'
+import { systemClock } from '../../replicator/clock/system-clock.ts'
 import { installKafka } from '../../replicator/local/installation.ts'
 import { type LocalCluster, startLocalCluster } from '../../replicator/local/local-cluster.ts'
+import { createProducerRegistry } from '../../replicator/provenance/producer-registry.ts'
+import { encodeBatch } from '../../replicator/records/encode.ts'
+import { internalTopics } from '../../replicator/topology/internal-names.ts'
+import { compareSequences } from '../kill/sequence-check.ts'
 import { testBrokers } from './flow-pair.ts'
 import { until } from './replicate-process.ts'
 import { killBeforeProgress, type SceneOptions, TrapScene } from './traps-scene.ts'
@@ -108,6 +115,55 @@ describe('a source that was cleaned between progress and resume', { timeout: 200
   })
 })
 
+describe('a filter that changed between two runs', { timeout: 200_000 }, () => {
+  test('what was copied under the old rule is counted by the old rule, what comes by the new one', async () => {
+    const scene = await sceneOf({})
+    const region = (role: string, variable: 'CAUSEWAY_TEST_SOURCE' | 'CAUSEWAY_TEST_TARGET') => ({
+      role,
+      bootstrap: testBrokers(variable),
+    })
+    const mesh = {
+      pattern: 'active-active',
+      regions: {
+        'us-east': region('peer', 'CAUSEWAY_TEST_SOURCE'),
+        'eu-west': region('peer', 'CAUSEWAY_TEST_TARGET'),
+      },
+    }
+    const foreign = await ForeignWriter.register(scene)
+    await scene.produce(10)
+    await foreign.write(10)
+    // One direction alone forwards what a third region's replicator wrote, too.
+    const first = await scene.start()
+    await scene.arrived(20)
+    await killBeforeProgress(scene, first, async () => {
+      await scene.produce(10)
+      await foreign.write(10)
+      await scene.produce(10)
+    })
+    const copied = await scene.arrivedRecords()
+    // Two directions forward only what each region's own clients wrote.
+    const second = await scene.start(mesh)
+    await second.ready()
+    await scene.produce(5)
+    await foreign.write(5)
+    await scene.produce(5)
+    await scene.arrived(copied + 10)
+    const place = `${scene.topic}/0`
+    const from = (await scene.fingerprints('source')).get(place) ?? []
+    const to = (await scene.fingerprints('target')).get(place)
+    assert.equal(from.length, copied + 15)
+    const expected = [...from.slice(0, copied + 5), ...from.slice(copied + 10)]
+    assert.deepEqual(compareSequences(expected, to ?? []), {
+      lost: 0,
+      duplicated: 0,
+      foreign: 0,
+      reordered: 0,
+      firstAt: undefined,
+    })
+    await second.stop()
+  })
+})
+
 describe('a target partition without leader during a takeover', { timeout: 200_000 }, () => {
   test('only that partition waits; it goes on when it has one', async () => {
     const scene = await sceneOf({ target: threeBrokers.bootstrap, partitions: 2, shards: 1 })
@@ -147,6 +203,59 @@ describe('a target partition without leader during a takeover', { timeout: 200_0
     await second.stop()
   })
 })
+
+/** A replicator of another flow into the source, as far as its records tell. */
+class ForeignWriter {
+  readonly #scene: TrapScene
+  readonly #producerId: bigint
+  #sequence = 0
+
+  private constructor(scene: TrapScene, producerId: bigint) {
+    this.#scene = scene
+    this.#producerId = producerId
+  }
+
+  static async register(scene: TrapScene): Promise<ForeignWriter> {
+    const { producerId } = await scene.source.initProducerId(undefined)
+    const registry = createProducerRegistry({
+      cluster: scene.source,
+      topic: internalTopics(scene).producers,
+      progressTopic: scene.progressTopic,
+      create: { replicationFactor: 1 },
+      isVital: false,
+      clock: systemClock,
+      random: systemRandom,
+      backoff: defaultBackoff,
+    })
+    const entry = { producerId, flow: 'asia->us-east', shard: 0, progressTopicId: undefined }
+    await registry.register(entry, AbortSignal.timeout(30_000))
+    await registry.close()
+    return new ForeignWriter(scene, producerId)
+  }
+
+  async write(count: number): Promise<void> {
+    const { source, topic } = this.#scene
+    const lookup = (await source.describeTopics([topic])).get(topic)
+    const leader = lookup?.kind === 'found' ? lookup.topic.partitions[0]?.leader : undefined
+    assert(leader !== undefined)
+    const records = Array.from({ length: count }, (_, i) => ({
+      key: Buffer.from(`foreign ${i}`),
+      value: Buffer.from(`foreign ${this.#sequence + i}`),
+      headers: [],
+      timestamp: BigInt(Date.now()),
+    }))
+    const producer = { producerId: this.#producerId, producerEpoch: 0, baseSequence: this.#sequence }
+    const channel = await source.openChannel(leader)
+    try {
+      const batches = [{ topic, partition: 0, batch: encodeBatch(records, { producer }) }]
+      const { results } = await channel.produce({ timeoutMs: 5000, batches })
+      assert(results[0]?.result.ok, `${results[0]?.topic} takes the batch`)
+      this.#sequence += count
+    } finally {
+      channel.destroy()
+    }
+  }
+}
 
 async function recordsOf(scene: TrapScene, partition: number): Promise<number> {
   const batches = await scene.dump(partition)

@@ -103,6 +103,11 @@ class Replicas {
     })
   }
 
+  /** What each has said last. */
+  words(): string {
+    return [...this.#alive].map(([id, { text }]) => `${id}:\n${text.slice(-6000)}`).join('\n')
+  }
+
   async stop(): Promise<void> {
     for (const replica of this.#alive.values()) await replica.kill()
   }
@@ -232,6 +237,9 @@ async function main(): Promise<void> {
     const text = `${JSON.stringify(report, undefined, 2)}\n`
     process.stdout.write(text)
     if (values.json !== undefined) await writeFile(values.json, text)
+  } catch (error) {
+    say(replicas?.words() ?? 'no replica was started')
+    throw error
   } finally {
     await replicas?.stop()
     await pulse?.close()

@@ -25,7 +25,7 @@ const arbitraryProgress: fc.Arbitrary<Progress> = fc
     targetNext: offset.map(targetOffset),
     producer: fc.record({ producerId: offset, producerEpoch: fc.integer({ min: 0, max: 32_767 }) }),
     sequence: fc.integer({ min: 0, max: 2 ** 31 - 1 }),
-    rule: fc.constantFrom('everything' as const, 'local' as const),
+    rule: fc.constantFrom('everything' as const, 'all-but-returned' as const, 'local' as const),
     stop: fc.option(stop, { nil: undefined }),
   })
   .map(({ stop, producer, ...progress }) => ({

@@ -164,6 +164,17 @@ describe('where a partition goes on', () => {
     assert.deepEqual(await scene.recover(), resumes(12n, 18n, 'aligned', 8))
   })
 
+  test('aligned: what was aborted is neither forwarded nor left', async () => {
+    const scene = begun()
+    scene.forward(2)
+    const writer = new TransactionalWriter(scene.source, 'writer')
+    writer.append(orders, scene.records(2))
+    writer.end('abort')
+    scene.forward(2)
+    scene.source.deleteRecords(orders, 6n)
+    assert.deepEqual(await scene.recover(), resumes(11n, 14n, 'aligned', 4))
+  })
+
   test('aligned: everything up to a later record is gone from the source', async () => {
     const scene = begun()
     scene.forward(3)
@@ -213,13 +224,15 @@ describe('where a partition goes on', () => {
           learnt.add(records.readBigInt64BE(at + 43))
         return undefined
       },
-      isLocal(id: bigint) {
+      isLocal: () => assert.fail('the present rule is of no interest'),
+      isForwarded(id: bigint, rule: string) {
         assert(learnt.has(id), `${id} was learnt`)
+        assert.equal(rule, 'local')
         return id !== 900n
       },
     }
     assert.deepEqual(await scene.recover({}, { origins }), resumes(12n, 14n, 'counted', 4))
-    refusedBecause(await scene.recover(), /local records, and nobody tells origins/)
+    refusedBecause(await scene.recover(), /left records out, and nobody tells origins/)
   })
 })
 
@@ -299,6 +312,9 @@ describe('a partition that does not go on', () => {
     const scene = begun()
     scene.mark(copy, predecessor)
     assert.deepEqual(await scene.recoverUnmarked(), { kind: 'unmarked' })
+    scene.progress = undefined
+    const before = { start: 0n, end: 0n }
+    assert.deepEqual(await scene.recoverUnmarked({ before, formerIds: new Set() }), { kind: 'unmarked' })
   })
 })
 

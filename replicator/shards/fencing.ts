@@ -91,13 +91,9 @@ export async function fenceFormer(
     for (const place of places) {
       const result = outcomes.get(keyOf(place.target))?.result
       if (result === undefined || result.ok) continue
-      refused.set(
-        place,
-        refusalOf(
-          result.error,
-          `The shard's transactional id expired while nobody used it. Grant the replicator CLUSTER_ACTION (or, from Kafka 4.0 on, ALTER) on the target cluster, so that it can fence producer id ${producerId}.`,
-        ),
-      )
+      // What an authorization error advises in general is not what this request needs.
+      const wayOut = `The shard's transactional id expired while nobody used it. Grant the replicator CLUSTER_ACTION (or, from Kafka 4.0 on, ALTER) on the target cluster, so that it can fence producer id ${producerId}.`
+      refused.set(place, { ...refusalOf(result.error, wayOut), wayOut })
     }
   }
   return refused

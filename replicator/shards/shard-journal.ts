@@ -85,7 +85,7 @@ export class ShardJournal {
         return 'written'
       } catch (error) {
         this.#disconnect()
-        this.#isUncertain ||= signal.aborted || mayBeAppended(error)
+        this.#isUncertain ||= mayBeAppended(error)
         signal.throwIfAborted()
         if (isFenced(error)) return 'fenced'
         if (error instanceof KafkaError && sequenceErrors.includes(error.code ?? 0)) return 'forgotten'

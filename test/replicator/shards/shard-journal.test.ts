@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { defaultBackoff } from '../../../replicator/clock/backoff.ts'
-import { type BrokerId, brokerId, type ProduceRequest } from '../../../replicator/kafka/cluster.ts'
-import { protocolError } from '../../../replicator/kafka/errors.ts'
+import { brokerId } from '../../../replicator/kafka/cluster.ts'
 import { baseSequence } from '../../../replicator/records/batch-header.ts'
 import type { RecordContent } from '../../../replicator/records/decode.ts'
 import { type AppendOutcome, ShardJournal } from '../../../replicator/shards/shard-journal.ts'
 import type { Fault } from '../../simulation/faults.ts'
-import type { MemoryCluster } from '../../simulation/memory-cluster.ts'
 import { readRecords } from '../../simulation/record-batches.ts'
+import { answeringCluster } from './answering-cluster.ts'
 import { progressTopic, ShardScene } from './shard-scene.ts'
 
 const us = { producerId: 70n, producerEpoch: 3 }
@@ -29,11 +28,13 @@ class JournalScene extends ShardScene {
     const cluster = this.connect(this.target, ({ kind }) => {
       if (kind !== 'produce') return undefined
       this.attempts++
-      const fault = this.next.shift()
-      return typeof fault === 'number' ? undefined : fault
+      const [fault] = this.next
+      if (typeof fault === 'number') return undefined
+      this.next.shift()
+      return fault
     })
     this.journal = new ShardJournal({
-      cluster: this.#answering(cluster),
+      cluster: answeringCluster(cluster, { produce: () => this.#answer() }),
       topic: progressTopic,
       partition: 1,
       clock: this.clock,
@@ -54,43 +55,19 @@ class JournalScene extends ShardScene {
     return this.journal.append(records, () => this.mayWrite(), signal)
   }
 
+  #answer(): number | undefined {
+    const [code] = this.next
+    if (typeof code !== 'number') return undefined
+    this.next.shift()
+    return code
+  }
+
   get written(): readonly (string | undefined)[] {
     return this.dataBatches.flatMap(({ bytes }) => readRecords(bytes).map(({ value }) => value?.toString()))
   }
 
   get dataBatches() {
     return this.target.log(at).batches.filter(({ bytes }) => baseSequence(bytes, 0) >= 0)
-  }
-
-  /** Brokers that answer with an error code before anything reaches them. */
-  #answering(cluster: MemoryCluster): MemoryCluster {
-    const next = this.next
-    const counted = () => this.attempts++
-    return new Proxy(cluster, {
-      get(target, name) {
-        if (name !== 'openChannel') {
-          const value: unknown = Reflect.get(target, name, target)
-          return typeof value === 'function' ? value.bind(target) : value
-        }
-        return async (broker: BrokerId, signal?: AbortSignal) => {
-          const channel = await target.openChannel(broker, signal)
-          const produce = channel.produce.bind(channel)
-          channel.produce = async (request: ProduceRequest, inner?: AbortSignal) => {
-            const code = next[0]
-            if (typeof code !== 'number') return produce(request, inner)
-            next.shift()
-            counted()
-            const results = request.batches.map(({ topic, partition }) => ({
-              topic,
-              partition,
-              result: { ok: false as const, error: protocolError(code, { topic, partition }) },
-            }))
-            return { results }
-          }
-          return channel
-        }
-      },
-    })
   }
 }
 

@@ -14,6 +14,8 @@ import { SeededRandom } from '../../simulation/seeded-random.ts'
 import { SimulatedBrokers, type SimulatedBrokersOptions } from '../../simulation/simulated-brokers.ts'
 import { SimulatedClock } from '../../simulation/simulated-clock.ts'
 
+import { type AnsweredCodes, answeringCluster } from './answering-cluster.ts'
+
 export const flow = flowId(regionAlias('us-east'), regionAlias('eu-west'))
 export const progressTopic = 'causeway.test.progress'
 const calm: DecideFault = () => undefined
@@ -114,9 +116,14 @@ export class ShardScene {
   }
 
   /** One process's hold of a shard. */
-  async shard(options: Partial<ShardOptions> = {}, faults: DecideFault = calm): Promise<Shard> {
+  async shard(
+    options: Partial<ShardOptions> = {},
+    faults: DecideFault = calm,
+    codes: AnsweredCodes = {},
+  ): Promise<Shard> {
     if (this.#progressTopicId === undefined) await this.prepareProgress()
-    const target = this.connect(this.target, faults)
+    const connected = this.connect(this.target, faults)
+    const target = answeringCluster(connected, codes)
     return new Shard({
       flow,
       index: 0,
@@ -125,7 +132,7 @@ export class ShardScene {
       progressTopic,
       progressTopicId: this.#progressTopicId,
       registry: this.registry,
-      walks: this.walks(target),
+      walks: this.walks(connected),
       limits: await this.run(readOwnershipLimits(target, this.signal)),
       clock: this.clock,
       random: this.random,

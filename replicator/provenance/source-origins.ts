@@ -65,11 +65,14 @@ class RegistryOrigins implements SourceOrigins {
       const found = nextBatch(records, at)
       if (found.kind !== 'batch') break
       const id = producerId(records, at)
-      if (id !== last && id >= 0n && !isControl(records, at) && !this.#isKnown(id)) {
-        unknown ??= new Set()
-        unknown.add(id)
+      // A producer's marker stands before its first batch: it must not pass for having been asked about.
+      if (id !== last && id >= 0n && !isControl(records, at)) {
+        last = id
+        if (!this.#isKnown(id)) {
+          unknown ??= new Set()
+          unknown.add(id)
+        }
       }
-      last = id
       at += found.bytes
     }
     return unknown === undefined ? undefined : this.#ask(unknown, signal)

@@ -59,6 +59,18 @@ describe('origins', () => {
     assert.equal(origins().learn(Buffer.alloc(0), forever), undefined)
   })
 
+  test('a batch right behind the marker of its producer is asked about', async () => {
+    const { registry, origins, run } = registryScene()
+    const writer = registry()
+    await run(() => writer.register(producer(7n), forever))
+    const one = origins()
+    const marker = buildBatch([], { control: true, producerId: 7n, producerEpoch: 1 })
+    const asked = one.learn(Buffer.concat([marker, fetched(7n)]), forever)
+    assert(asked !== undefined, 'it asks')
+    await run(() => asked)
+    assert.deepEqual(verdicts(one, 7n), [false])
+  })
+
   test('an id that was registered after the last reading is found, and only what was added is read', async () => {
     const { registry, origins, run, brokers } = registryScene()
     const writer = registry()

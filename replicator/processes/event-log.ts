@@ -74,18 +74,39 @@ export function logLineOf(event: FlowEvent): LogLine {
         'warn',
         `${place(event)}: gap accepted, offsets ${event.fromOffset} to ${event.toOffset - 1n} are left out`,
       )
+    default:
+      return line(...flowWords(event))
+  }
+}
+
+/** Events that are about the flow as a whole. */
+function flowWords(
+  event: Extract<
+    FlowEvent,
+    {
+      kind:
+        | 'cluster-trouble'
+        | 'cluster-recovered'
+        | 'shard-lost'
+        | 'sharing-trouble'
+        | 'sharing-recovered'
+        | 'progress-not-written'
+    }
+  >,
+): [LogLine['level'], string] {
+  switch (event.kind) {
     case 'cluster-trouble':
-      return line('error', `${event.cluster}: ${event.reason}`)
+      return ['error', `${event.cluster}: ${event.reason}`]
     case 'cluster-recovered':
-      return line('info', `${event.cluster} answers again`)
+      return ['info', `${event.cluster} answers again`]
     case 'shard-lost':
-      return line('warn', `shard ${event.shard} was taken over by another process`)
+      return ['warn', `shard ${event.shard} was taken over by another process`]
     case 'sharing-trouble':
-      return line('error', `cannot agree with other replicas on shards: ${event.reason}`)
+      return ['error', `cannot agree with other replicas on shards: ${event.reason}`]
     case 'sharing-recovered':
-      return line('info', 'agrees with the other replicas on shards again')
+      return ['info', 'agrees with the other replicas on shards again']
     case 'progress-not-written':
-      return line('warn', `progress was not written, it is tried again: ${event.reason}`)
+      return ['warn', `progress was not written, it is tried again: ${event.reason}`]
   }
 }
 

@@ -1,4 +1,16 @@
+import type { BackoffPolicy } from '../clock/backoff.ts'
+import type { Clock } from '../clock/clock.ts'
+import type { Random } from '../clock/random.ts'
+import type { Cluster } from '../kafka/cluster.ts'
 import type { RawBatch } from '../records/record-batch.ts'
+
+/** What walks need of their cluster. */
+export interface LogWalksOptions {
+  readonly cluster: Cluster
+  readonly clock: Clock
+  readonly random: Random
+  readonly backoff: BackoffPolicy
+}
 
 /** What a walk gives its visitor: bytes that are valid during the visit only. */
 export interface VisitedBatch {

@@ -1,19 +1,10 @@
-import { type BackoffPolicy, backoffMs } from '../clock/backoff.ts'
-import type { Clock } from '../clock/clock.ts'
-import type { Random } from '../clock/random.ts'
+import { backoffMs } from '../clock/backoff.ts'
 import type { BrokerId, Cluster, TopicMetadata } from '../kafka/cluster.ts'
 import { isRetriable, KafkaError, protocolError } from '../kafka/errors.ts'
-import type { Walk, WalkEnd, WalkRequest } from './log-walk.ts'
+import type { LogWalksOptions, Walk, WalkEnd, WalkRequest } from './log-walk.ts'
 import { isOutOfPatience, WalkLane } from './walk-lane.ts'
 
 const LEADER_NOT_AVAILABLE = 5
-
-export interface LogWalksOptions {
-  readonly cluster: Cluster
-  readonly clock: Clock
-  readonly random: Random
-  readonly backoff: BackoffPolicy
-}
 
 /** Where a log begins and ends (its high watermark). */
 export interface LogBounds {

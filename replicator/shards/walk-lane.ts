@@ -5,8 +5,7 @@ import { AbortedFilter } from '../records/aborted.ts'
 import { isControl, lastOffset } from '../records/batch-header.ts'
 import { crcMatches } from '../records/crc.ts'
 import { nextBatch, rawBatch } from '../records/record-batch.ts'
-import type { Walk } from './log-walk.ts'
-import type { LogWalksOptions } from './log-walks.ts'
+import type { LogWalksOptions, Walk } from './log-walk.ts'
 
 const FETCH_BYTES_MAX = 8 * 1024 * 1024
 const PARTITION_BYTES_MAX = 1024 * 1024

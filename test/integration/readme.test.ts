@@ -22,6 +22,8 @@ const commands: Readonly<Record<string, string>> = {
   'npm run demo -- --keep': 'demo.test.ts',
   'npm run bench': 'takes long; test/bench has tests of its own',
   'npm run bench -- --quick': 'takes minutes; test/bench has tests of its own',
+  'npm run bench:kills': 'takes long; kill-storm.test.ts runs a short one',
+  'npm run simulate -- --seed 1': 'takes its time; test/simulation runs a few seeds',
   'npm run check': 'part of npm test',
   'npm run test:unit': 'part of npm test',
   'export US_EAST_PASSWORD=...': 'the environment of the check below',
@@ -29,6 +31,7 @@ const commands: Readonly<Record<string, string>> = {
   'npx causeway topology schema': 'below',
   'npx causeway topology schema > causeway.schema.json': 'below',
   'npx causeway replicate -c causeway.yaml': 'walk',
+  'npx causeway verify -c causeway.yaml': 'walk',
   'curl -s http://localhost:8480/readyz': 'walk, by fetch',
   'npx causeway local up --regions us-east,eu-west': 'walk',
   'npx causeway local up --regions us-east --secure': 'local-secure.test.ts starts such a cluster',
@@ -36,6 +39,7 @@ const commands: Readonly<Record<string, string>> = {
   'npx causeway local down': 'walk',
   'npx causeway --help': 'below',
   'npx causeway replicate --help': 'below',
+  'npx causeway verify --help': 'below',
 }
 
 interface Block {
@@ -102,10 +106,13 @@ describe('the README', { timeout: 280_000 }, () => {
 
   test('names options that --help knows', () => {
     const helps = allCommands(buildProgram()).map(helpOf).join('\n')
-    const bench = readFileSync(join(root, 'test/bench/options.ts'), 'utf8')
+    const scripts = ['test/bench/options.ts', 'test/simulation/simulate.ts'].map((file) =>
+      readFileSync(join(root, file), 'utf8'),
+    )
+    const ofScripts = ['quick', 'seed'].filter((name) => scripts.some((text) => text.includes(name)))
     const options = new Set([...readme.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([option]) => option))
     for (const option of options) {
-      const known = helps.includes(option) || (option === '--quick' && bench.includes('quick'))
+      const known = helps.includes(option) || ofScripts.includes(option.slice(2))
       assert.ok(known, option)
     }
     assert.ok(options.size > 3)
@@ -197,6 +204,21 @@ describe('the README', { timeout: 280_000 }, () => {
     assert.match((await causeway(['local', 'status'], env)).stdout, /^No clusters\./)
   })
 
+  /** The README's table holds other numbers, and is otherwise what is printed. */
+  async function verifyAsShown(configFile: string) {
+    const shown = blocks.find(({ text }) => text.includes('IDENTICAL'))?.text.split('\n') ?? []
+    const { code, stdout, stderr } = await causeway(['verify', '-c', configFile])
+    assert.equal(code, 0, stdout + stderr)
+    const printed = stdout.split('\n')
+    assert.equal(printed[0], shown[0])
+    const words = (line: string | undefined) => line?.split(/\s+/)
+    const shape = (line: string | undefined) => line?.replaceAll(/\d+( \d{3})*/g, 'N')
+    assert.deepEqual(words(printed[1]), words(shown[1]))
+    assert.match(printed[3] ?? '', /^ledger\.eu +ledger\.eu +0 +\d+ +\d+ +[0-9a-f]{8} +identical$/)
+    assert.match(shown[3] ?? '', /^ledger\.eu +ledger\.eu +0 +[\d ]+ +[0-9a-f]{8} +identical$/)
+    assert.equal(shape(printed.at(-2)), shape(shown.at(-2)))
+  }
+
   async function replicateAsShown(config: object, source: readonly string[], target: readonly string[]) {
     const replicate = await ReplicateProcess.start(scratch, config)
     try {
@@ -224,6 +246,7 @@ describe('the README', { timeout: 280_000 }, () => {
       }
       assert.ok(!(await admins[1].listTopics()).includes('ledger.tmp.scratch'))
       await Promise.all(admins.map((admin) => admin.disconnect()))
+      await verifyAsShown(replicate.configFile)
       const line = blocks.find(({ language }) => language === 'json')?.text ?? ''
       const created = await replicate.logged('target-topic-created', { topic: 'payments' })
       assert.deepEqual({ ...created, time: '' }, { ...JSON.parse(line), time: '' })

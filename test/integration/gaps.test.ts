@@ -224,7 +224,7 @@ describe('what happens to either side of a flow', () => {
     const topic = topics.copyAnew
     await target.admin.deleteTopics({ topics: [topic] })
     await createdAgain(target.admin, topic)
-    const { wayOut } = await told(topic, /re-created/)
+    const { wayOut } = await told(topic, /deleted and re-created/)
     await othersGoOn(topic)
     await decide(commandIn(wayOut, 'earliest'))
     for (const partition of [0, 1])
@@ -237,7 +237,7 @@ describe('what happens to either side of a flow', () => {
     const before = await Promise.all([0, 1].map((partition) => recordsOf(target, topic, partition)))
     await source.admin.deleteTopics({ topics: [topic] })
     await createdAgain(source.admin, topic)
-    const { wayOut } = await told(topic, /re-created/)
+    const { wayOut } = await told(topic, /deleted and re-created/)
     await othersGoOn(topic)
     for (const partition of [0, 1]) await write(topic, partition, 3)
     await decide(commandIn(wayOut, 'earliest'))

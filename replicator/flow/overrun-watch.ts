@@ -7,10 +7,16 @@ import type { LogWalks } from '../shards/log-walks.ts'
 import type { LogBounds } from './judge-source.ts'
 import { type Retention, readRetention } from './retention.ts'
 import { addSample, forecastOverrun, type Overrun, type RetentionHistory } from './retention-forecast.ts'
-import type { SourceWatched } from './source-watch.ts'
 import { timeLimited } from './time-limit.ts'
 
-type Forecastable = Pick<SourceWatched, 'sourceAt' | 'position' | 'lastTimestampMs'>
+/** A source partition that retention may reach before it is copied. */
+export interface Forecastable {
+  readonly sourceAt: TopicPartition
+  /** The source offset that is fetched next. */
+  readonly position: bigint
+  /** Largest timestamp of the last batch that was read, in milliseconds since the epoch. */
+  readonly lastTimestampMs: number | undefined
+}
 
 export interface OverrunWatchContext<P extends Forecastable> {
   readonly source: Cluster

@@ -4,20 +4,16 @@ import { KafkaError } from '../kafka/errors.ts'
 import type { EpochMark, EpochTrail } from './epoch-trail.ts'
 import { judgeBounds, judgeEpoch, type SourceFinding } from './judge-source.ts'
 import { readBounds, type SeenBounds } from './log-bounds.ts'
-import type { OverrunWatch } from './overrun-watch.ts'
+import type { Forecastable, OverrunWatch } from './overrun-watch.ts'
 import { recreatedTopics } from './recreated-topics.ts'
 
 /** A source partition that is looked after. */
-export interface SourceWatched {
+export interface SourceWatched extends Forecastable {
   /** Where it is on the source. */
   readonly sourceAt: TopicPartition & { readonly topicId: string | undefined }
-  /** The source offset that is fetched next. */
-  readonly position: bigint
   /** A log start above the position is no gap: the user accepts it, or nothing was promised yet. */
   readonly followsLogStart: boolean
   readonly epochs: EpochTrail
-  /** Largest timestamp of the last batch that was read, in milliseconds since the epoch. */
-  readonly lastTimestampMs: number | undefined
   readonly isStopped: boolean
 }
 

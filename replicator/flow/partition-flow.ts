@@ -16,6 +16,7 @@ import { mayBeAppended } from '../shards/may-be-appended.ts'
 import type { StoppedForGood } from '../shards/progress-record.ts'
 import { type ReencodeReason, routeBatch } from './batch-route.ts'
 import { EpochTrail } from './epoch-trail.ts'
+import { damageWayOut, oldFormatWayOut } from './fetch-verdict.ts'
 import type { PartitionPlace, PartitionStatus, Side, TargetTopicRules } from './partition-place.ts'
 import type { SurroundingsOf } from './partition-surroundings.ts'
 import type { Outgoing, PartitionWindow, SettledCounts } from './partition-window.ts'
@@ -288,9 +289,8 @@ export class PartitionFlow implements Sender {
       const next = nextBatch(records, at)
       if (next.kind === 'partial') break
       if (next.kind !== 'batch') {
-        this.#refuseSource(
-          next.kind === 'malformed' ? next.reason : `its batch has the old format ${next.magic}`,
-        )
+        if (next.kind === 'malformed') this.#refuseSource(next.reason)
+        else this.#refuseSource(`its batch has the format ${next.magic}, not 2 (Kafka 0.11)`, oldFormatWayOut)
         break
       }
       if (!crcMatches(records, at, next.bytes)) {
@@ -386,11 +386,8 @@ export class PartitionFlow implements Sender {
     return `${this.place.sourceTopic} partition ${this.partition} at source offset ${this.#position}`
   }
 
-  #refuseSource(what: string): void {
-    this.stopReading(
-      `${this.#where()}: ${what}`,
-      'Nothing behind it was forwarded. Check that partition of the source with kafka-dump-log; delete the damaged records (kafka-delete-records) or restore them, then restart the flow.',
-    )
+  #refuseSource(what: string, wayOut = damageWayOut): void {
+    this.stopReading(`${this.#where()}: ${what}`, wayOut)
   }
 }
 

@@ -96,6 +96,11 @@ export class Recovery {
         partition.wait('source', error.message, verdict.wayOut)
         await options.clock.sleep(WAIT_RETRY_MS, signal)
         break
+      case 'damaged':
+        partition.wait('source', `at source offset ${partition.position}: ${error.message}`, verdict.wayOut)
+        await options.clock.sleep(WAIT_RETRY_MS, signal)
+        await sourceLeaders.refresh(signal)
+        break
       case 'out-of-range':
         partition.hold(error.message)
         await this.#outOfRange(partition, signal)

@@ -1,8 +1,16 @@
 import { type BackoffPolicy, backoffMs } from '../clock/backoff.ts'
 import type { Clock } from '../clock/clock.ts'
 import type { Random } from '../clock/random.ts'
-import type { BrokerChannel, BrokerId, Cluster, FetchResponse, Lease } from '../kafka/cluster.ts'
-import { KafkaError } from '../kafka/errors.ts'
+import type {
+  BrokerChannel,
+  BrokerId,
+  Cluster,
+  FetchedPartition,
+  FetchResponse,
+  Lease,
+} from '../kafka/cluster.ts'
+import { KafkaError, transportError } from '../kafka/errors.ts'
+import { BarrenReads } from './barren-reads.ts'
 import { BudgetedLease, type ByteBudget } from './byte-budget.ts'
 import { nextFetchBytes, partitionFetchBytes } from './fetch-sizing.ts'
 import type { FlowLimits } from './flow-limits.ts'
@@ -36,6 +44,7 @@ export class SourceLane {
   readonly #wakeup = new Wakeup()
   #channel: BrokerChannel | undefined
   #fetchBytes: number
+  readonly #barren = new BarrenReads<PartitionFlow>()
   #rotation = 0
   #attempt = 0
 
@@ -163,13 +172,26 @@ export class SourceLane {
 
   #handOut(wanted: readonly Wanted[], response: FetchResponse, lease: Lease): void {
     const asked = new Map(wanted.map(({ partition, offset }) => [partition, offset]))
-    for (const answer of response.partitions) {
+    for (const [index, answer] of response.partitions.entries()) {
       const partition = this.#partitions.get(keyOf(answer.topic, answer.partition))
       // Moved to another lane, stopped, or put elsewhere while the fetch was under way: not this answer's business.
       if (partition === undefined || asked.get(partition) !== partition.position) continue
-      if (answer.error === undefined) partition.take(answer, lease)
-      else this.#context.onPartitionError(partition, answer.error)
+      const error = answer.error ?? this.#barrenness(partition, answer, index === 0)
+      if (error === undefined) partition.take(answer, lease)
+      else this.#context.onPartitionError(partition, error)
     }
+  }
+
+  /** Only a request's first partition gets a batch of any size: others come back empty when the answer is full. */
+  #barrenness(partition: PartitionFlow, answer: FetchedPartition, isFirst: boolean): KafkaError | undefined {
+    if (answer.records.length > 0 || answer.lastStableOffset <= partition.position) {
+      this.#barren.somethingCame(partition)
+      return undefined
+    }
+    if (!isFirst || !this.#barren.nothingCame(partition, this.#context.clock.monotonicMs())) return undefined
+    const { topic, partition: number } = answer
+    const place = { cluster: this.#context.cluster.alias, topic, partition: number, broker: this.broker }
+    return transportError('malformed', 'nothing comes back from there, although the log goes on', place)
   }
 
   /** The partitions to fetch, starting with another one each time: brokers fill answers front to back. */

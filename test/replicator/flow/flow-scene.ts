@@ -13,9 +13,10 @@ import type { DecideFault } from '../../simulation/faults.ts'
 import { MemoryCluster } from '../../simulation/memory-cluster.ts'
 import { type BatchFields, buildBatch, recordsOf } from '../../simulation/record-batches.ts'
 import { SeededRandom } from '../../simulation/seeded-random.ts'
-import { SimulatedBrokers } from '../../simulation/simulated-brokers.ts'
+import { SimulatedBrokers, type SimulatedBrokersOptions } from '../../simulation/simulated-brokers.ts'
 import { SimulatedClock } from '../../simulation/simulated-clock.ts'
 import { type Refusals, refusingCluster } from './refusing-cluster.ts'
+import type { Suspension } from './suspension.ts'
 import { type VisibleRecord, visibleRecords } from './visible-records.ts'
 
 const usEast = regionAlias('us-east')
@@ -26,6 +27,7 @@ export interface SceneOptions {
   readonly seed?: number
   readonly brokers?: number
   readonly flow?: Partial<Flow>
+  readonly target?: Partial<SimulatedBrokersOptions>
 }
 
 export interface RunOptions {
@@ -35,6 +37,11 @@ export interface RunOptions {
   readonly sourceRefusals?: Refusals
   readonly targetRefusals?: Refusals
   readonly acceptsGap?: FlowOptions['acceptsGap']
+  /** Default: every shard. */
+  readonly claims?: FlowOptions['claims']
+  readonly registry?: FlowOptions['registry']
+  /** Stops and continues the process that the flow runs in. */
+  readonly suspension?: Suspension
 }
 
 /** Small enough that every bound is met in a test. */
@@ -60,10 +67,10 @@ export class FlowScene {
   readonly flow: Flow
   #serial = 0
 
-  constructor({ seed = 1, brokers = 1, flow = {} }: SceneOptions = {}) {
+  constructor({ seed = 1, brokers = 1, flow = {}, target = {} }: SceneOptions = {}) {
     this.random = new SeededRandom(seed)
     this.source = new SimulatedBrokers({ clock: this.clock, seed: 2 * seed, brokers })
-    this.target = new SimulatedBrokers({ clock: this.clock, seed: 2 * seed + 1, brokers })
+    this.target = new SimulatedBrokers({ ...target, clock: this.clock, seed: 2 * seed + 1, brokers })
     this.flow = {
       id: flowId(usEast, euWest),
       source: usEast,
@@ -122,27 +129,33 @@ export class FlowScene {
       source: new MemoryCluster(this.source, { alias: usEast, faults: options.sourceFaults ?? calm }),
       target: new MemoryCluster(this.target, { alias: euWest, faults: options.targetFaults ?? calm }),
     }
+    const events: FlowEvent[] = []
+    const { suspension } = options
+    const target = refusingCluster(clients.target, options.targetRefusals ?? {})
     const running = startFlow({
       flow: this.flow,
       progressTopic,
       transactionalIdOf: (shard) => `causeway.test.${shard}`,
-      claims: everyShard(this.flow.shards),
-      registry: undefined,
+      claims: options.claims ?? everyShard(this.flow.shards),
+      registry: options.registry,
       origins: undefined,
       rule: 'everything',
       source: refusingCluster(clients.source, options.sourceRefusals ?? {}),
-      target: refusingCluster(clients.target, options.targetRefusals ?? {}),
+      target: suspension?.cluster(target) ?? target,
       rules: topicRules(this.flow, [usEast, euWest]),
-      clock: this.clock,
+      clock: suspension?.clock(this.clock) ?? this.clock,
       random: this.random.fork(),
       backoff: defaultBackoff,
       limits: { ...smallLimits, ...options.limits },
-      announce: (event) => this.events.push(event),
+      announce: (event) => {
+        this.events.push(event)
+        events.push(event)
+      },
       discoveryIntervalMs: 1000,
       acceptsGap: options.acceptsGap ?? (() => false),
     })
     running.ended.catch(() => {})
-    return new SceneFlow(this, running, clients)
+    return new SceneFlow(this, running, clients, events)
   }
 
   async run<T>(work: () => Promise<T>): Promise<T> {
@@ -185,9 +198,17 @@ const calm: DecideFault = () => undefined
 export class SceneFlow {
   readonly running: RunningFlow
   readonly clients: { readonly source: MemoryCluster; readonly target: MemoryCluster }
+  /** What this flow has announced. */
+  readonly events: readonly FlowEvent[]
   readonly #scene: FlowScene
 
-  constructor(scene: FlowScene, running: RunningFlow, clients: SceneFlow['clients']) {
+  constructor(
+    scene: FlowScene,
+    running: RunningFlow,
+    clients: SceneFlow['clients'],
+    events: readonly FlowEvent[],
+  ) {
+    this.events = events
     this.#scene = scene
     this.running = running
     this.clients = clients

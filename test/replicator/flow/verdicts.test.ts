@@ -36,6 +36,7 @@ const produced: readonly (readonly [number, string])[] = [
 const fetched: readonly (readonly [number, string])[] = [
   [-1, 'stop'],
   [1, 'out-of-range'],
+  [2, 'damaged'],
   [3, 'retry'],
   [5, 'retry'],
   [6, 'retry'],
@@ -78,5 +79,5 @@ describe('what a refusal asks for', () => {
 /** What somebody has to mend comes with a way out. */
 function assertVerdict(verdict: { readonly kind: string; readonly wayOut?: string }, kind: string): void {
   assert.equal(verdict.kind, kind)
-  assert.equal(kind === 'wait' || kind === 'stop', (verdict.wayOut ?? '').length > 20)
+  assert.equal(['wait', 'stop', 'damaged'].includes(kind), (verdict.wayOut ?? '').length > 20)
 }

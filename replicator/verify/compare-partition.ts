@@ -3,11 +3,12 @@ import { KafkaError } from '../kafka/errors.ts'
 import { UnreadableError } from './broker-channels.ts'
 import type { OffsetRange, RangeAnswer } from './committed-ranges.ts'
 import { lateRecords } from './late-records.ts'
+import { compareLatest } from './latest-per-key.ts'
 import { PartitionComparison } from './partition-comparison.ts'
 import { committedRecords, type Takes } from './partition-reader.ts'
 import type { ReaderContext } from './reader-context.ts'
 import { RecordStream } from './record-stream.ts'
-import type { PartitionVerdict } from './report.ts'
+import type { Difference, DifferenceCounts, DifferenceKind, PartitionVerdict } from './report.ts'
 
 /** A source partition and the one it is copied to. */
 export interface ComparedPartition {
@@ -30,6 +31,8 @@ export interface PartitionTask {
   /** By the monotonic clock: until when the target is asked for more; `undefined` for not at all. */
   readonly settledByMs: number | undefined
   readonly mayBeginLater: boolean
+  /** Asked when records differ: cleaners do not run at one time on both sides. */
+  readonly isCompacted: () => Promise<boolean>
   readonly count: CountRecords
 }
 
@@ -45,25 +48,48 @@ export async function comparePartition(options: PartitionTask): Promise<Partitio
   const comparison = new PartitionComparison()
   let older: Older = {}
   let problem: string | undefined
+  let byKey: readonly Difference[] | undefined
   try {
     older = await feed(comparison, options)
+    if (comparison.result().first !== undefined && (await options.isCompacted()))
+      byKey = await compareByKey(options)
   } catch (error) {
     sides.source.signal.throwIfAborted()
     if (!(error instanceof UnreadableError) && !(error instanceof KafkaError)) throw error
     problem = error.message
   }
-  const { source, target, differences, first } = comparison.result()
+  const inOrder = comparison.result()
+  const { source, target } = inOrder
+  const differences = byKey === undefined ? inOrder.differences : countsOf(byKey)
+  const first = byKey === undefined ? inOrder.first : byKey[0]
   const verdict = problem !== undefined ? 'unreadable' : first !== undefined ? 'different' : 'identical'
   return {
     sourceTopic: task.source.topic,
     targetTopic: task.target.topic,
     partition: task.source.partition,
     verdict,
+    ...(byKey === undefined ? {} : { by: 'key' as const }),
     source: { ...source, ...older.source },
     target: { ...target, ...older.target },
     differences,
     ...(first === undefined ? {} : { first }),
     ...(problem === undefined ? {} : { problem }),
+  }
+}
+
+function compareByKey({ task, sides, ranges, takes }: PartitionTask): Promise<readonly Difference[]> {
+  const side = (name: 'source' | 'target') => ({ at: task[name], context: sides[name], takes: takes[name] })
+  return compareLatest(side('source'), side('target'), readable(ranges.source).until)
+}
+
+function countsOf(differences: readonly Difference[]): DifferenceCounts {
+  const count = (kind: DifferenceKind) => differences.filter((difference) => difference.kind === kind).length
+  return {
+    missing: count('missing'),
+    extra: count('extra'),
+    duplicated: count('duplicated'),
+    reordered: count('reordered'),
+    altered: count('altered'),
   }
 }
 

@@ -10,6 +10,7 @@ import {
   type Sides,
 } from './compare-partition.ts'
 import type { Takes } from './partition-reader.ts'
+import type { ReaderContext } from './reader-context.ts'
 import type { PartitionVerdict, VerifyReport } from './report.ts'
 
 export interface ComparedPair {
@@ -60,6 +61,8 @@ const concurrencyDefault = 4
  * Both sides are read as a read_committed consumer reads them, from their beginning up to the last stable offsets at
  * the start of the comparison; so the answer is about a copy that had caught up by then, or within `settleMs`.
  * Records at the beginning of the target that its source has deleted are counted and otherwise left out.
+ *
+ * Where a compacted topic differs, the last record of each key decides: the cleaner may have been at one side only.
  *
  * A partition that cannot be read is part of the report.
  * @throws the signal's reason once it aborts; KafkaError when a cluster does not tell its offsets at all
@@ -125,6 +128,9 @@ async function compareAll(
         takes,
         settledByMs,
         mayBeginLater,
+        isCompacted: async () =>
+          (await isCompacted(sides.source, task.source.topic)) ||
+          (await isCompacted(sides.target, task.target.topic)),
         count,
       })
       progress.partitionsDone++
@@ -138,6 +144,14 @@ async function compareAll(
     if (outcome.status === 'rejected') sides.source.signal.throwIfAborted()
   }
   return verdicts
+}
+
+/** Not as far as it is known, where the principal may not see configs. */
+async function isCompacted({ channels, signal }: ReaderContext, topic: string): Promise<boolean> {
+  const described = (await channels.cluster.describeTopicConfigs([topic], signal)).get(topic)
+  if (described?.ok !== true) return false
+  const policy = described.value.find(({ name }) => name === 'cleanup.policy')
+  return policy?.value?.split(',').includes('compact') === true
 }
 
 function reportOf({ source, target }: CompareOptions, verdicts: readonly PartitionVerdict[]): VerifyReport {

@@ -32,7 +32,8 @@ export function formatVerdict(report: VerifyReport): string {
   return [line(header), rule, ...rows.map(line), ...explanations(report), '', conclusion(report)].join('\n')
 }
 
-function verdictOf({ verdict, differences }: PartitionVerdict): string {
+function verdictOf({ verdict, differences, by }: PartitionVerdict): string {
+  if (verdict === 'identical' && by === 'key') return 'identical by key'
   if (verdict !== 'different') return verdict
   const counts = kinds
     .filter((kind) => differences[kind] > 0)
@@ -81,7 +82,9 @@ function conclusion(report: VerifyReport): string {
   const counted = (count: number, noun: string) => `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`
   const all = counted(partitions.length, 'partition')
   if (report.identical) {
-    return `IDENTICAL: ${counted(records.source, 'record')} in ${all}, equal in order, key, value, headers and timestamp`
+    const byKey = partitions.filter(({ by }) => by === 'key').length
+    const cleaned = byKey === 0 ? '' : `; ${grouped(byKey)} compacted, by the last record of each key`
+    return `IDENTICAL: ${counted(records.source, 'record')} in ${all}, equal in order, key, value, headers and timestamp${cleaned}`
   }
   const different = partitions.filter(({ verdict }) => verdict === 'different').length
   const unreadable = partitions.filter(({ verdict }) => verdict === 'unreadable').length

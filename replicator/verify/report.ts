@@ -26,6 +26,11 @@ export interface PartitionVerdict {
   readonly partition: number
   /** `unreadable`: one side could not be read to its end; counts are then those up to there. */
   readonly verdict: 'identical' | 'different' | 'unreadable'
+  /**
+   * `key`: the topic is compacted and the logs differ, as they do when the cleaner was at one of them; the verdict and
+   * the differences are about the last record of each key.
+   */
+  readonly by?: 'key'
   readonly source: PartitionSide
   readonly target: PartitionSide
   readonly differences: DifferenceCounts

@@ -25,6 +25,7 @@ partition. Changes nothing. May run while the flow is at work: records that come
 and the target has some time to show those that were there (--settle). Never prints what records contain.
 Where topics of one name hold records of several regions, what the source's own clients wrote is compared with what
 the flow wrote.
+Compacted topics whose cleaner has been at one side are compared by the last record of each key, all keys in memory.
 
 Digests are SHA-256 over all records in order, offsets left out; --json has them whole.
 Exit codes: ${exitCode.ok} identical, ${exitCode.failed} different, or not everything could be read, ${exitCode.usage} command line or configuration.

@@ -173,6 +173,7 @@ describe('one name on both sides, both directions at once', { timeout: 280_000 }
       ['eu-west', 'us-east'],
     ] as const)
       await arrived(origin, on, 'third=stays')
+    await regions.caughtUp(config)
     await there.stop()
     await back.stop()
     const latest = (records: readonly string[]) =>

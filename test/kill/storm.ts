@@ -3,12 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { kafkajsClient } from '../../replicator/cli/demo/kafkajs-client.ts'
 import { systemRandom } from '../../replicator/clock/random.ts'
 import { systemClock } from '../../replicator/clock/system-clock.ts'
+import type { Cluster } from '../../replicator/kafka/cluster.ts'
 import { createKafkaCluster } from '../../replicator/kafka/kafka-cluster.ts'
 import type { LocalCluster } from '../../replicator/local/local-cluster.ts'
 import { regionAlias } from '../../replicator/topology/identifiers.ts'
 import { compareTopics } from '../../replicator/verify/compare-topics.ts'
 import type { VerifyReport } from '../../replicator/verify/report.ts'
-import type { ReplicateProcess } from '../integration/replicate-process.ts'
+import { type ReplicateProcess, until } from '../integration/replicate-process.ts'
 import { SeededRandom } from '../simulation/seeded-random.ts'
 import { Load, type LoadCounts, loadTopics } from './load.ts'
 import { readFingerprints } from './read-records.ts'
@@ -123,16 +124,32 @@ function configuration(source: LocalCluster, target: LocalCluster): object {
 }
 
 async function createTopics(source: LocalCluster): Promise<void> {
-  const admin = kafkajsClient('storm-admin', source.bootstrap).admin()
-  await admin.connect()
-  const topics = loadTopics.map(({ name, partitions }) => ({
-    topic: name,
-    numPartitions: partitions,
-    replicationFactor: 3,
-    configEntries: [{ name: 'min.insync.replicas', value: '2' }],
-  }))
-  await admin.createTopics({ topics, waitForLeaders: true })
-  await admin.disconnect()
+  const cluster = connect('us-east', source)
+  try {
+    const configs = new Map([['min.insync.replicas', '2']])
+    await cluster.createTopics(
+      loadTopics.map(({ name, partitions }) => ({ name, partitions, replicationFactor: 3, configs })),
+    )
+    await until('the topics have leaders', async () => {
+      const found = await cluster.describeTopics(loadTopics.map(({ name }) => name))
+      const areThere = [...found.values()].every(
+        (lookup) =>
+          lookup.kind === 'found' && lookup.topic.partitions.every(({ leader }) => leader !== undefined),
+      )
+      return areThere || undefined
+    })
+  } finally {
+    await cluster.close()
+  }
+}
+
+function connect(alias: string, { bootstrap }: LocalCluster): Cluster {
+  return createKafkaCluster({
+    alias: regionAlias(alias),
+    settings: { bootstrap, clientId: 'storm' },
+    clock: systemClock,
+    random: systemRandom,
+  })
 }
 
 async function killReplicators(
@@ -223,13 +240,6 @@ async function caughtUp(
   { source, target, say }: StormOptions,
   replicators: Replicators,
 ): Promise<VerifyReport> {
-  const connect = (alias: string, { bootstrap }: LocalCluster) =>
-    createKafkaCluster({
-      alias: regionAlias(alias),
-      settings: { bootstrap, clientId: 'storm-verify' },
-      clock: systemClock,
-      random: systemRandom,
-    })
   const [from, to] = [connect('us-east', source), connect('eu-west', target)]
   const pairs = loadTopics.map(({ name, partitions }) => ({
     sourceTopic: name,

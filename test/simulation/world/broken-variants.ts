@@ -2,49 +2,212 @@ import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { join } from 'node:path'
 
+interface Edit {
+  /** Below `replicator/`. */
+  readonly file: string
+  readonly from: string
+  readonly to: string
+}
+
 /**
- * The product with one thing wrong, to see that the simulation would notice. A variant replaces text of one module
- * while it is loaded; text that is not there any more throws, so that no variant outlives what it breaks.
+ * The product with one thing wrong, to see that the simulation would notice. A variant replaces text of modules while
+ * they are loaded; text that is not there any more throws, so that no variant outlives what it breaks.
  */
 export interface BrokenVariant {
   readonly name: string
   /** What an inattentive change could have done. */
   readonly story: string
-  /** Below `replicator/`. */
-  readonly file: string
-  readonly replace: readonly (readonly [from: string, to: string])[]
+  readonly edits: readonly Edit[]
   /** It must be found within this many seeds, from 1 on. */
   readonly seedsMax: number
 }
 
-export const brokenVariants: readonly BrokenVariant[] = []
+export const brokenVariants: readonly BrokenVariant[] = [
+  {
+    name: 'skip-the-fence',
+    story: 'takes a shard over without a marker in its data partitions',
+    edits: [
+      {
+        file: 'shards/fencing.ts',
+        from: 'const asked = [progress, ...left.map((place) => place.target)]',
+        to: 'const asked = [progress]',
+      },
+      {
+        file: 'shards/fencing.ts',
+        from: 'const failed = left.filter((place) => outcomes.get(keyOf(place.target))?.result.ok !== true)',
+        to: 'const failed: FencePlace[] = []',
+      },
+      {
+        file: 'shards/target-tail.ts',
+        from: "if (this.#result === undefined) throw new Error('The walk has not reached our marker')\n    return this.#result",
+        to: 'if (this.#result === undefined) this.#end()\n    return this.#result as TargetTail',
+      },
+      {
+        file: 'shards/recover-partition.ts',
+        from: "atEnd: 'wait',\n      visit({ raw",
+        to: "atEnd: 'stop',\n      visit({ raw",
+      },
+      {
+        file: 'shards/recover-partition.ts',
+        from: "atEnd: 'wait',\n        visit: (batch) => reader",
+        to: "atEnd: 'stop',\n        visit: (batch) => reader",
+      },
+    ],
+    seedsMax: 100,
+  },
+  {
+    name: 'any-marker-will-do',
+    story: 'reads the target to the first marker instead of its own',
+    edits: [
+      {
+        file: 'shards/target-tail.ts',
+        from: "return isSame(producer, this.#marker) ? this.#end() : 'on'",
+        to: 'return this.#end()',
+      },
+    ],
+    seedsMax: 200,
+  },
+  {
+    name: 'count-one-less',
+    story: 'goes on one record too early after counting',
+    edits: [
+      {
+        file: 'shards/source-count.ts',
+        from: 'sourceOffset(first + BigInt(this.#missing))',
+        to: 'sourceOffset(first + BigInt(this.#missing) - 1n)',
+      },
+    ],
+    seedsMax: 50,
+  },
+  {
+    name: 'count-one-more',
+    story: 'goes on one record too late after counting',
+    edits: [
+      {
+        file: 'shards/source-count.ts',
+        from: 'sourceOffset(first + BigInt(this.#missing))',
+        to: 'sourceOffset(first + BigInt(this.#missing) + 1n)',
+      },
+    ],
+    seedsMax: 50,
+  },
+  {
+    name: 'drop-the-start-record',
+    story: 'starts a partition without writing its start pair',
+    edits: [
+      {
+        file: 'flow/partition-starter.ts',
+        from: 'await shard.write([this.#entryOf(place.key, started)], signal)',
+        to: '',
+      },
+    ],
+    seedsMax: 50,
+  },
+  {
+    name: 'progress-without-its-sequence',
+    story: 'writes progress that names a sequence number from before',
+    edits: [
+      {
+        file: 'flow/partition-window.ts',
+        from: 'sequence: sequenceAfter(sequence, outgoing.records),',
+        to: 'sequence,',
+      },
+    ],
+    seedsMax: 50,
+  },
+  {
+    name: 'forget-a-batch-in-flight',
+    story: 'goes on behind the first unanswered batch when a connection breaks',
+    edits: [
+      {
+        file: 'flow/partition-window.ts',
+        from: "this.#queuedFrom = this.#entries.findIndex((entry) => entry.state === 'queued')",
+        to: `this.#nextSequence = this.#entries[0]?.sequence ?? this.#nextSequence
+    this.#entries.splice(0, 1)
+    this.#resend()
+    this.#queuedFrom = 0`,
+      },
+    ],
+    seedsMax: 50,
+  },
+  {
+    name: 'resend-under-new-sequences',
+    story: 'sends unanswered batches again as if they were new',
+    edits: [
+      {
+        file: 'flow/partition-window.ts',
+        from: "this.#queuedFrom = this.#entries.findIndex((entry) => entry.state === 'queued')",
+        to: `this.#resend()
+    this.#queuedFrom = 0`,
+      },
+    ],
+    seedsMax: 50,
+  },
+  {
+    name: 'resend-without-memory-check',
+    story: 'sends an unanswered batch again however long the brokers remember it',
+    edits: [
+      {
+        file: 'flow/partition-window.ts',
+        from: 'if (!this.#hasUnsure) return false',
+        to: 'return false',
+      },
+    ],
+    seedsMax: 1000,
+  },
+  {
+    name: 'never-doubt-ownership',
+    story: 'sends after a pause without asking whose the shard is',
+    edits: [
+      {
+        file: 'shards/shard.ts',
+        from: 'return this.#proof.ageMs() <= this.#options.limits.proofMaxMs',
+        to: 'return true',
+      },
+    ],
+    seedsMax: 1000,
+  },
+  {
+    name: 'read-uncommitted',
+    story: 'copies records of transactions that are not decided',
+    edits: [
+      {
+        file: 'flow/source-lane.ts',
+        from: "isolation: 'read_committed'",
+        to: "isolation: 'read_uncommitted'",
+      },
+    ],
+    seedsMax: 50,
+  },
+]
 
 const product = join(import.meta.dirname, '..', '..', '..', 'replicator')
 
-/** The variant's text of its file. @throws Error when what it replaces is not there exactly once */
-export function brokenText({ name, file, replace }: BrokenVariant): string {
-  let text = readFileSync(join(product, file), 'utf8')
-  for (const [from, to] of replace) {
-    const parts = text.split(from)
+/** The variant's modules, by their paths below `replicator/`. @throws Error when what is replaced is not there exactly once */
+export function brokenModules({ name, edits }: BrokenVariant): ReadonlyMap<string, string> {
+  const modules = new Map<string, string>()
+  for (const { file, from, to } of edits) {
+    const parts = (modules.get(file) ?? readFileSync(join(product, file), 'utf8')).split(from)
     if (parts.length !== 2)
       throw new Error(`variant ${name}: ${file} holds ${parts.length - 1} times: ${from}`)
-    text = parts.join(to)
+    modules.set(file, parts.join(to))
   }
-  return text
+  return modules
 }
 
-/** Makes every later import in this thread see the broken module. @throws Error when there is no such variant */
+/** Makes every later import in this thread see the broken modules. @throws Error when there is no such variant */
 export function breakProduct(name: string): void {
   const variant = brokenVariants.find((candidate) => candidate.name === name)
   if (variant === undefined) {
     throw new Error(`no variant ${name}; there are: ${brokenVariants.map((known) => known.name).join(', ')}`)
   }
-  const source = brokenText(variant)
-  const suffix = `/replicator/${variant.file}`
+  const modules = brokenModules(variant)
   registerHooks({
-    load: (url, context, nextLoad) =>
-      url.endsWith(suffix)
-        ? { format: 'module-typescript', source, shortCircuit: true }
-        : nextLoad(url, context),
+    load(url, context, nextLoad) {
+      const [, path = ''] = url.split('/replicator/')
+      const source = modules.get(path)
+      if (source === undefined) return nextLoad(url, context)
+      return { format: 'module-typescript', source, shortCircuit: true }
+    },
   })
 }

@@ -255,6 +255,11 @@ const deleteRecords: MakeFault = (random) => ({
   pick: random.between(0, 99),
   reach: random.pick(['progress', 'progress', 'copied', 'beyond']),
 })
+const sleep: MakeFault = (random) => ({
+  kind: 'sleep',
+  hours: random.pick([2, 25, 25, 200]),
+  wakeAfterMs: random.chance(0.7) ? random.pick([0, 50, 300, 2000]) : undefined,
+})
 const jumpWall: MakeFault = (random) => ({ kind: 'jump-wall', ms: random.between(-20_000, 20_000) })
 const newTopic: MakeFault = (random) => ({
   kind: 'new-topic',
@@ -279,6 +284,7 @@ const rarer: readonly MakeFault[] = [
   compact,
   deleteRecords,
   jumpWall,
+  sleep,
   newTopic,
   growTopic,
 ]

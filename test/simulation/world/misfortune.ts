@@ -36,6 +36,8 @@ export function strikeWorld(world: World, fault: PlannedFault): void {
     case 'delete-records':
       strikeLogs(world, fault)
       break
+    case 'sleep':
+      throw new Error('to sleep takes time')
     case 'quiet':
       quiet(world)
       break
@@ -101,6 +103,7 @@ function pause(world: World, { replica: index, at, forMs, successorAfterMs }: Of
       })
     }
     world.clock.after(forMs, () => {
+      if (world.isAsleep) return
       world.trace.note(`${replica.name} goes on`)
       replica.process.continue()
       if (!isReplaced) return
@@ -188,10 +191,34 @@ function quiet(world: World): void {
 function forget(world: World, { what }: Of<'forget'>): void {
   if (!world.isQuiet) return
   world.hit()
-  if (what !== 'producers') world.forgetTransactionalIds()
-  if (what === 'transactional-ids') return
-  for (const at of world.partitionsOf('target')) {
-    world.brokers.target.log(at).producers.expire(Number.MAX_SAFE_INTEGER, 0)
+  world.forget(what)
+}
+
+/**
+ * Takes as long as it says. What was sent before has arrived long before anything is forgotten, and whoever wakes up
+ * later than its successor is a zombie.
+ */
+export async function sleep(world: World, { hours, wakeAfterMs }: Of<'sleep'>): Promise<void> {
+  world.hit()
+  quiet(world)
+  await world.sleep(hours * 3_600_000)
+  if (hours >= 24) world.forget(hours >= 168 ? 'both' : 'producers')
+  const isReplaced = wakeAfterMs !== undefined && world.plan.setup.claims !== 'group-static'
+  for (const slot of world.slots) {
+    const { replica } = slot
+    if (replica === undefined) world.start(slot)
+    else if (isReplaced) {
+      world.zombies.add(replica)
+      world.start(slot)
+      world.clock.after(wakeAfterMs + ZOMBIE_MS, () => {
+        replica.kill()
+        world.zombies.delete(replica)
+      })
+    }
+    if (replica === undefined) continue
+    world.clock.after(wakeAfterMs ?? 0, () => {
+      if (!world.isAsleep) replica.process.continue()
+    })
   }
 }
 

@@ -97,6 +97,11 @@ export type PlannedFault =
       readonly pick: number
       readonly reach: 'progress' | 'copied' | 'beyond'
     }
+  /**
+   * Everything of the product is stopped for so long that brokers forget producers, or transactional ids. Those with
+   * successors wake up beside them.
+   */
+  | { readonly kind: 'sleep'; readonly hours: number; readonly wakeAfterMs: number | undefined }
   | { readonly kind: 'jump-wall'; readonly ms: number }
   | { readonly kind: 'new-topic'; readonly topic: PlannedTopic }
   | { readonly kind: 'grow-topic'; readonly pick: number; readonly by: number }

@@ -56,6 +56,7 @@ export class World {
   /** Faults that struck something. */
   hits = 0
   #struckMs = 0
+  #isAsleep = false
   readonly #flow: Flow
   readonly #alive = new Set<Replica>()
   violation: Violation | undefined
@@ -142,8 +143,26 @@ export class World {
     )
   }
 
-  /** Starts a process in the slot. */
+  get isAsleep(): boolean {
+    return this.#isAsleep
+  }
+
+  /** Stops every process for so long. Those that had been replaced or were ending do not wake up again. */
+  async sleep(ms: number): Promise<void> {
+    const kept = new Set(this.slots.map(({ replica }) => replica))
+    for (const replica of this.#alive) {
+      if (kept.has(replica)) replica.process.stop()
+      else replica.kill()
+    }
+    this.zombies.clear()
+    this.#isAsleep = true
+    await this.pass(ms)
+    this.#isAsleep = false
+  }
+
+  /** Starts a process in the slot; nothing starts while everything sleeps. */
   start(slot: Slot): void {
+    if (this.#isAsleep) return
     const name = `replica-${slot.index}.${slot.incarnations++}`
     this.trace.note(`${name} starts`)
     const replica: Replica = new Replica({
@@ -166,16 +185,23 @@ export class World {
     this.#alive.add(replica)
   }
 
+  /** Producers' entries that brokers would drop by themselves, and transactional ids. */
+  forget(what: 'transactional-ids' | 'producers' | 'both'): void {
+    if (what !== 'producers') {
+      for (let shard = 0; shard < this.plan.setup.shards; shard++) {
+        this.brokers.target.transactions.forget(transactionalId({ name: topology }, this.#flow, shard))
+      }
+    }
+    if (what === 'transactional-ids') return
+    for (const at of this.partitionsOf('target')) {
+      this.brokers.target.log(at).producers.expire(Number.MAX_SAFE_INTEGER, 0)
+    }
+  }
+
   /** Nothing struck for so long that whatever was sent then has arrived or is lost, and all processes run. */
   get isQuiet(): boolean {
     const running = this.slots.every(({ replica }) => replica?.process.state === 'running')
     return running && this.zombies.size === 0 && this.clock.monotonicMs() - this.#struckMs >= QUIET_MS
-  }
-
-  forgetTransactionalIds(): void {
-    for (let shard = 0; shard < this.plan.setup.shards; shard++) {
-      this.brokers.target.transactions.forget(transactionalId({ name: topology }, this.#flow, shard))
-    }
   }
 
   /** Lets simulated time pass. @throws Violation when a promise was broken meanwhile */

@@ -312,6 +312,9 @@ export class FlowShards implements ShardHolder {
     }
     this.#abandon(held)
     await Promise.all(held.tasks)
+    // The agreement may have changed meanwhile, and nobody claims twice.
+    const { index } = held.shard
+    if (this.#claimed.has(index) && !this.#held.has(index) && !cut.aborted) this.#hold(index)
   }
 
   #drop(held: HeldShard, key: string, partition: PartitionFlow): void {

@@ -110,13 +110,13 @@ describe('compacted topics', () => {
       own,
     )
     writeTo('target', [['a', 'theirs again']])
+    const takes = async () => ({ source: (id: bigint) => id < 0n, target: (id: bigint) => id === own })
+    clean('source')
+    clean('target')
     // Not where ours is the last.
     writeTo('source', [['e', 'ours']])
     writeTo('target', [['e', 'theirs']])
     writeTo('target', [['e', 'wrong']], own)
-    const takes = async () => ({ source: (id: bigint) => id < 0n, target: (id: bigint) => id === own })
-    clean('source')
-    clean('target')
     const [partition] = (await verify([0], { takes })).partitions
     assert.deepEqual(partition?.differences, {
       missing: 1,

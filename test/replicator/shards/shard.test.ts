@@ -215,6 +215,22 @@ describe('taking a shard over', () => {
     assert.equal(batchesOf(scene, place(1).target).length, 1, 'it gets no marker of ours')
   })
 
+  test('whoever else progress names is fenced on the progress partition, once', async () => {
+    const scene = targetScene()
+    const stranger = { producerId: 900n, producerEpoch: 2 }
+    const [first, second] = [await scene.shard(), await scene.shard()]
+    await taken(scene, first)
+    await scene.run(first.write([entry(1, 7n, stranger)], scene.signal))
+    const byHand = () => batchesOf(scene).filter((batch) => batch === '900/3 marker').length
+    await taken(scene, second, [0])
+    assert.equal(byHand(), 1)
+    await taken(scene, second, [0])
+    assert.equal(byHand(), 1)
+    assert.deepEqual(batchesOf(scene, place(1).target), [])
+    await taken(scene, second, [1])
+    assert.deepEqual(batchesOf(scene, place(1).target).slice(0, 1), ['900/3 marker'])
+  })
+
   test('epochs that run out: a new producer id, and the old one is fenced', async () => {
     const scene = targetScene()
     const shard = await scene.shard()
@@ -340,6 +356,20 @@ describe('the progress of a shard', () => {
     scene.append(scene.target, place(0).target, dataBy(marker, scene))
     const last = scene.target.log(progressAt).batches.at(-1)?.bytes ?? assert.fail()
     assert.equal(baseSequence(last, 0), 0)
+  })
+
+  test('a fence of its own that was cut short fences nobody out', async () => {
+    const scene = targetScene()
+    let isLost = false
+    const shard = await scene.shard({}, ({ kind }) =>
+      isLost && kind === 'end-txn' ? { lose: 'answer' } : undefined,
+    )
+    const { marker } = await taken(scene, shard)
+    isLost = true
+    await assert.rejects(scene.run(shard.fence([place(1)], scene.signal)), { kind: 'timeout' })
+    isLost = false
+    await scene.run(shard.write([entry(0, 6n, marker)], scene.signal))
+    assert.equal(progressInLog(scene, 0), 6n)
   })
 
   test('what another shard has taken over is forgotten', async () => {

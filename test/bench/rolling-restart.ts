@@ -5,7 +5,7 @@
  *   npm run bench:rolling-restart -- [--rate N] [--rounds N] [--json FILE]
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -242,7 +242,9 @@ async function main(): Promise<boolean> {
       date: new Date(),
     })
     const load = { recordsPerSecond: rate, partitions, shards, replicas: names.length }
-    const text = `${JSON.stringify({ machine, goalMs, load, ...figures }, undefined, 2)}\n`
+    // More than the cores can do means that others were at work too, and that a quiet machine does better.
+    const machineLoad = loadavg().map((average) => Math.round(average * 10) / 10)
+    const text = `${JSON.stringify({ machine, machineLoad, goalMs, load, ...figures }, undefined, 2)}\n`
     process.stdout.write(text)
     if (values.json !== undefined) await writeFile(values.json, text)
     return [figures.dynamic, figures.static].every(

@@ -32,6 +32,8 @@ const commands: Readonly<Record<string, string>> = {
   'npx causeway topology schema > causeway.schema.json': 'below',
   'npx causeway replicate -c causeway.yaml': 'walk',
   'npx causeway verify -c causeway.yaml': 'walk',
+  'npx causeway flow resume -c causeway.yaml payments/0 --from next --dry-run': 'walk',
+  'npx causeway flow resume --help': 'below',
   'curl -s http://localhost:8480/readyz': 'walk, by fetch',
   'npx causeway local up --regions us-east,eu-west': 'walk',
   'npx causeway local up --regions us-east --secure': 'local-secure.test.ts starts such a cluster',
@@ -219,6 +221,15 @@ describe('the README', { timeout: 280_000 }, () => {
     assert.equal(shape(printed.at(-2)), shape(shown.at(-2)))
   }
 
+  /** Likewise: the offset is another one. */
+  async function resumeAsShown(configFile: string) {
+    const shown = blocks.find(({ text }) => text.includes('would go on'))?.text ?? ''
+    const args = ['payments/0', '--from', 'next', '--dry-run']
+    const { code, stdout, stderr } = await causeway(['flow', 'resume', '-c', configFile, ...args])
+    assert.equal(code, 0, stdout + stderr)
+    assert.equal(stdout.replaceAll(/offset \d+/g, 'offset N'), shown.replaceAll(/offset \d+/g, 'offset N'))
+  }
+
   async function replicateAsShown(config: object, source: readonly string[], target: readonly string[]) {
     const replicate = await ReplicateProcess.start(scratch, config)
     try {
@@ -247,6 +258,7 @@ describe('the README', { timeout: 280_000 }, () => {
       assert.ok(!(await admins[1].listTopics()).includes('ledger.tmp.scratch'))
       await Promise.all(admins.map((admin) => admin.disconnect()))
       await verifyAsShown(replicate.configFile)
+      await resumeAsShown(replicate.configFile)
       const line = blocks.find(({ language }) => language === 'json')?.text ?? ''
       const created = await replicate.logged('target-topic-created', { topic: 'payments' })
       assert.deepEqual({ ...created, time: '' }, { ...JSON.parse(line), time: '' })

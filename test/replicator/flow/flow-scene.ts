@@ -131,6 +131,7 @@ export class FlowScene {
     }
     const events: FlowEvent[] = []
     const { suspension } = options
+    const source = refusingCluster(clients.source, options.sourceRefusals ?? {})
     const target = refusingCluster(clients.target, options.targetRefusals ?? {})
     const running = startFlow({
       flow: this.flow,
@@ -140,7 +141,7 @@ export class FlowScene {
       registry: options.registry,
       origins: undefined,
       rule: 'everything',
-      source: refusingCluster(clients.source, options.sourceRefusals ?? {}),
+      source: suspension?.cluster(source) ?? source,
       target: suspension?.cluster(target) ?? target,
       rules: topicRules(this.flow, [usEast, euWest]),
       clock: suspension?.clock(this.clock) ?? this.clock,

@@ -264,6 +264,8 @@ describe('doubts about ownership', () => {
   /** A target that forgets producers after four minutes: its memory is relied on for two, a proof for half a minute. */
   const forgetful = { producerExpiry: { expirationMs: 4 * minuteMs, checkIntervalMs: 10_000 } }
 
+  const asksOwner: readonly string[] = ['add-partitions-to-txn', 'end-txn', 'init-producer-id']
+
   function dataBatches(scene: FlowScene): number {
     return scene.partitions.reduce((sum, { partition }) => {
       const { batches } = scene.target.log({ topic: 'us-east.orders', partition })
@@ -295,33 +297,49 @@ describe('doubts about ownership', () => {
     await flow.drain()
   })
 
-  for (const pauseMs of [20_000, minuteMs, 5 * minuteMs]) {
-    test(`a process that was stopped for ${pauseMs / 1000} s writes nothing when it goes on`, async () => {
+  for (const [pauseMs, how] of [
+    [20_000, 'amid sending'],
+    [minuteMs, 'amid sending'],
+    [5 * minuteMs, 'amid sending'],
+    [5 * minuteMs, 'idle'],
+  ] as const) {
+    test(`a process that was stopped ${how} for ${pauseMs / 1000} s writes nothing when it goes on`, async () => {
       const scene = sceneOf({ target: forgetful })
       const suspension = new Suspension()
       let isHeld = false
+      // When it goes on, whatever could tell it that it was fenced is slow; only its data gets through.
+      let isBlind = false
       const zombie = scene.start({
         suspension,
-        // What it has fetched waits in its windows, some of it sent without an answer.
-        targetFaults: ({ kind }) => (isHeld && kind === 'produce' ? { lose: 'answer' } : undefined),
+        targetFaults: ({ kind }) => {
+          // What it has fetched waits in its windows, some of it sent without an answer.
+          if (kind === 'produce') return isHeld ? { lose: 'answer' } : undefined
+          return isBlind && asksOwner.includes(kind) ? { requestDelayMs: 3000 } : undefined
+        },
+        targetRefusals: {
+          produce: ({ topic }) => (isBlind && topic === 'causeway.test.progress' ? 6 : undefined),
+        },
       })
       writeEverywhere(scene, 2)
       await zombie.catchUp()
-      isHeld = true
-      for (let i = 0; i < 12; i++) {
+      await scene.clock.advance(1500)
+      isHeld = how === 'amid sending'
+      for (let i = 0; i < 12 && isHeld; i++) {
         writeEverywhere(scene)
         await scene.clock.advance(20)
       }
       suspension.stop()
+      writeEverywhere(scene)
       const successor = scene.start()
       await successor.catchUp()
       await scene.clock.advance(pauseMs)
-      // The target has forgotten every producer, the successor included.
-      for (const { partition } of scene.partitions)
-        scene.target.log({ topic: 'us-east.orders', partition }).producers.expire(Number.POSITIVE_INFINITY, 0)
       const before = dataBatches(scene)
       isHeld = false
+      isBlind = true
       suspension.goOn()
+      await scene.clock.advance(2500)
+      assert.equal(dataBatches(scene), before)
+      isBlind = false
       // Until it takes the shards anew, which it may: nobody has told it that it must not.
       await scene.until('it notices', () => kinds(zombie, 'shard-lost').length === scene.flow.shards)
       assert.equal(dataBatches(scene), before)

@@ -77,9 +77,11 @@ export class FlowWatches {
     await Promise.all([this.#source.run(signal), this.#target.run(signal), this.#shards.run(signal)])
   }
 
-  /** Offsets of the target between two of our batches that are not ours. */
-  targetGap(partition: PartitionFlow, from: bigint, to: bigint): void {
-    this.#target.gap(this.#watch(partition), from, to)
+  /** Offsets of the target that somebody else has taken, or a former self: `formerIds` are those it wrote with. */
+  targetGap(partition: PartitionFlow, from: bigint, to: bigint, formerIds?: ReadonlySet<bigint>): void {
+    const watched = this.#watch(partition)
+    if (formerIds !== undefined) watched.formerIds = formerIds
+    this.#target.gap(watched, from, to)
   }
 
   /** How often both sides were looked at. */

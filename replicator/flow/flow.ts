@@ -315,7 +315,7 @@ class FlowEngine {
       mayWrite: (partition) => this.#shards?.mayWrite(partition) ?? false,
       onUnproven: (partition) => this.#shards?.prove(partition),
       onStale: (partition) => this.#shards?.takeAnew(partition),
-      onTargetGap: (partition, from, to) => this.#watches.targetGap(partition, from, to),
+      onTargetGap: (...gap) => this.#watches.targetGap(...gap),
       forwards: (producerId) => rule === 'everything' || origins?.isLocal(producerId) === true,
     }
   }

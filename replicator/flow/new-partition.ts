@@ -13,7 +13,7 @@ export interface NewPartitionContext {
 
 /** A partition that goes on where its start pair says, under the identity whose marker stands before it. */
 export function newPartition(started: Started, context: NewPartitionContext): PartitionFlow {
-  const { newcomer, producer, sourceNext, targetNext, rules, from } = started
+  const { newcomer, producer, sourceNext, targetNext, rules, from, earlier } = started
   const { pair, partition: index } = newcomer
   const { clock, memoryMs, around, counts } = context
   let partition: PartitionFlow | undefined
@@ -31,5 +31,9 @@ export function newPartition(started: Started, context: NewPartitionContext): Pa
     partition: index,
   }
   partition = new PartitionFlow(place, window, rules, around, counts, from === 'earliest')
+  if (earlier !== undefined) {
+    if (earlier.sourceEpoch !== undefined) partition.epochs.took(earlier.sourceEpoch, earlier.sourceNext)
+    around.onTargetGap(partition, earlier.targetNext, targetNext, earlier.formerIds)
+  }
   return partition
 }

@@ -33,6 +33,18 @@ export interface Started {
   /** Records that were copied since progress was last written, as the logs say. */
   readonly recovered: number
   readonly rules: TargetTopicRules
+  /** How it stood when progress was written last; `undefined` when it never was. */
+  readonly earlier: EarlierStand | undefined
+}
+
+/** What a partition's watches look at once it has started: what may have happened while nobody looked. */
+export interface EarlierStand {
+  readonly sourceNext: SourceOffset
+  readonly targetNext: TargetOffset
+  /** The source's leader epoch in which reading stood. */
+  readonly sourceEpoch: number | undefined
+  /** Producer ids that this flow ever wrote with on the target. */
+  readonly formerIds: ReadonlySet<bigint>
 }
 
 /** Why a partition cannot start. `retriable`: it is tried again with the next discovery. */
@@ -217,12 +229,17 @@ export class PartitionStarter {
       targetNext: start.targetNext,
       recovered: start.recovered,
       rules,
+      earlier: progress === undefined ? undefined : earlierStand(progress, formerIds),
     }
     await shard.write([this.#entryOf(place.key, started)], signal)
     calls.onStarted(started)
   }
 
-  #entryOf(key: ProgressEntry['key'], { newcomer: { pair }, sourceNext, targetNext, producer }: Started) {
+  #entryOf(
+    key: ProgressEntry['key'],
+    { newcomer: { pair }, sourceNext, targetNext, producer, earlier }: Started,
+  ) {
+    const sourceEpoch = earlier?.sourceNext === sourceNext ? earlier.sourceEpoch : undefined
     const progress: Progress = {
       topicId: pair.source.id,
       targetTopicId: pair.target.id,
@@ -231,6 +248,7 @@ export class PartitionStarter {
       producer,
       sequence: 0,
       rule: this.#options.rule,
+      ...(sourceEpoch === undefined ? {} : { sourceEpoch }),
     }
     return { key, progress }
   }
@@ -283,6 +301,13 @@ export class PartitionStarter {
     const later = pair.appeared === 'later' || pair.laterPartitions.includes(partition)
     return later ? 'earliest' : this.#options.flow.startAt
   }
+}
+
+function earlierStand(
+  { sourceNext, targetNext, sourceEpoch, producer }: Progress,
+  formerIds: ReadonlySet<bigint>,
+): EarlierStand {
+  return { sourceNext, targetNext, sourceEpoch, formerIds: new Set([...formerIds, producer.producerId]) }
 }
 
 type Start =

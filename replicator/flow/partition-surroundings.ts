@@ -24,8 +24,16 @@ export interface SurroundingsOf<Partition> {
   readonly onUnproven: (partition: Partition) => void
   /** Only the target's log can tell what became of what was sent: the partition must be taken anew. */
   readonly onStale: (partition: Partition) => void
-  /** Somebody else wrote to the target partition: offsets `from` to `to` (exclusive) are not ours. */
-  readonly onTargetGap: (partition: Partition, from: TargetOffset, to: TargetOffset) => void
+  /**
+   * Offsets `from` to `to` (exclusive) of the target partition are not this partition's: somebody else's, or those of a
+   * former self, which wrote with `formerIds`.
+   */
+  readonly onTargetGap: (
+    partition: Partition,
+    from: TargetOffset,
+    to: TargetOffset,
+    formerIds?: ReadonlySet<bigint>,
+  ) => void
   /** Whether the forwarding rule takes batches of this producer; their origin was learnt before. */
   readonly forwards: (producerId: bigint) => boolean
 }

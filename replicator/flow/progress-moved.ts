@@ -13,13 +13,16 @@ export function progressMoved(
   rule: ForwardingRule,
 ): readonly ProgressEntry[] {
   const moved: ProgressEntry[] = []
-  for (const { place, window, partition, stoppedForGood: stop } of partitions) {
+  for (const { place, window, partition, epochs, stoppedForGood: stop } of partitions) {
     const { sourceTopic: topic, sourceTopicId: topicId, targetTopicId } = place
     const before = written.get(partitionKey(topic, partition))
     const { sourceNext, targetNext, sequence } = window.acknowledged
     const isSaid = stop === undefined || before?.stop !== undefined
     if (before?.sourceNext === sourceNext && before.targetNext === targetNext && isSaid) continue
     const { producer } = window
+    // What recovery counted was not read here: who knows in which epoch it stood.
+    const { latest } = epochs
+    const sourceEpoch = latest !== undefined && latest.next >= sourceNext ? latest.leaderEpoch : undefined
     moved.push({
       key: { flow, topic, partition },
       progress: {
@@ -30,6 +33,7 @@ export function progressMoved(
         producer,
         sequence,
         rule,
+        ...(sourceEpoch === undefined ? {} : { sourceEpoch }),
         ...(stop === undefined ? {} : { stop }),
       },
     })

@@ -10,6 +10,8 @@ export class WatchedPartition implements SourceWatched, TargetWatched {
   readonly sourceAt: SourceWatched['sourceAt']
   readonly targetAt: TargetWatched['targetAt']
   readonly #acceptsGap: FlowOptions['acceptsGap']
+  /** What these ids wrote lies before the marker that the partition started behind. */
+  formerIds: ReadonlySet<bigint> = new Set()
 
   constructor(partition: PartitionFlow, acceptsGap: FlowOptions['acceptsGap']) {
     const { sourceTopic, sourceTopicId, targetTopic, targetTopicId, partition: index } = partition.place
@@ -47,6 +49,6 @@ export class WatchedPartition implements SourceWatched, TargetWatched {
     return this.partition.window.isEmpty
   }
 
-  /** What other ids of ours wrote lies before the marker that this partition started behind. */
-  isOurs = (producerId: bigint): boolean => producerId === this.partition.window.producer.producerId
+  isOurs = (producerId: bigint): boolean =>
+    producerId === this.partition.window.producer.producerId || this.formerIds.has(producerId)
 }

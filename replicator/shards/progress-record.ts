@@ -27,6 +27,8 @@ export interface Progress {
   /** The sequence number of the next record. */
   readonly sequence: number
   readonly rule: ForwardingRule
+  /** The source's leader epoch in which reading stood, at `sourceNext` or above: the source must still reach there in it. */
+  readonly sourceEpoch?: number
   /** Why the partition must not go on until a person has decided (`causeway flow resume`), and what can be done. */
   readonly stop?: StoppedForGood
 }
@@ -58,6 +60,7 @@ const valueSchema = z.object({
   producerEpoch: z.number().int().min(0).max(32_767),
   sequence: z.number().int().min(0),
   rule: z.enum(['everything', 'all-but-returned', 'local']),
+  sourceEpoch: z.number().int().min(0).optional(),
   stop: z.object({ reason: z.string(), wayOut: z.string() }).optional(),
 })
 
@@ -67,7 +70,8 @@ export function encodeProgressKey(key: ProgressKey): Buffer {
 }
 
 export function encodeProgress(progress: Progress): Buffer {
-  const { topicId, targetTopicId, sourceNext, targetNext, producer, sequence, rule, stop } = progress
+  const { topicId, targetTopicId, sourceNext, targetNext, producer, sequence, rule, sourceEpoch, stop } =
+    progress
   return Buffer.from(
     JSON.stringify({
       v: 2,
@@ -79,6 +83,7 @@ export function encodeProgress(progress: Progress): Buffer {
       producerEpoch: producer.producerEpoch,
       sequence,
       rule,
+      sourceEpoch,
       stop: stop === undefined ? undefined : { reason: stop.reason, wayOut: stop.wayOut },
     }),
   )
@@ -111,6 +116,7 @@ export function decodeProgress(bytes: Buffer): Progress {
     producer: { producerId: read.producerId, producerEpoch: read.producerEpoch },
     sequence: read.sequence,
     rule: read.rule,
+    ...(read.sourceEpoch === undefined ? {} : { sourceEpoch: read.sourceEpoch }),
     ...(read.stop === undefined ? {} : { stop: read.stop }),
   }
 }

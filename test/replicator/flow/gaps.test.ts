@@ -69,6 +69,20 @@ describe('gaps in the source', () => {
     await again.drain()
   })
 
+  test('a log that was cut and has grown again while nobody replicated', async () => {
+    const { scene, flow } = await copied()
+    await flow.drain()
+    for (const partition of [0, 1]) {
+      const at = orders(partition)
+      if (partition === 0) scene.source.log(at).truncate(4n)
+      scene.source.topics.lead(scene.source.partition(at), scene.source.partition(at).leader)
+      for (let batch = 0; batch < 5; batch++) scene.write(at, 2)
+    }
+    const again = scene.start()
+    await stops(scene, again, /orders partition 0: the source lost offsets 4 to 7/)
+    await again.drain()
+  })
+
   test('the stop outlives restarts, until it is decided', async () => {
     const { scene, flow } = await copied()
     foreignWrite(scene, orders(0), 1)
@@ -161,6 +175,33 @@ describe('copies that somebody has tampered with', () => {
     await scene.clock.advance(20_000)
     assert.deepEqual(flow.snapshot().stopped, [], 'what was decided is not found again')
     await flow.drain()
+  })
+
+  test('a foreign record written while nobody replicated', async () => {
+    const { scene, flow } = await copied()
+    await flow.drain()
+    foreignWrite(scene, orders(0), 1)
+    const again = scene.start()
+    await stops(scene, again, /somebody else wrote 1 record/)
+    await again.drain()
+  })
+
+  test('a crash with records that progress does not know is no foreign write', async () => {
+    const { scene, flow } = await copied()
+    await flow.destroy()
+    for (let round = 0; round < 4; round++) {
+      const next = scene.start()
+      for (const partition of [0, 1])
+        for (let batch = 0; batch < 4; batch++) scene.write(orders(partition), 2)
+      const all = scene.sourceRecords(orders(0)).length
+      await scene.until('all is copied', () => scene.targetRecords(orders(0)).length === all)
+      await next.destroy()
+    }
+    const last = scene.start()
+    await scene.clock.advance(15_000)
+    assert.deepEqual(last.snapshot().stopped, [])
+    await last.catchUp()
+    await last.drain()
   })
 
   test('a foreign record between the batches of a busy copy', async () => {

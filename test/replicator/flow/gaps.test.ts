@@ -191,11 +191,17 @@ describe('copies that somebody has tampered with', () => {
     await flow.destroy()
     for (let round = 0; round < 4; round++) {
       const next = scene.start()
-      for (const partition of [0, 1])
+      for (const partition of [0, 1]) {
+        const { leader } = scene.source.partition(orders(partition))
+        scene.source.topics.lead(scene.source.partition(orders(partition)), leader)
         for (let batch = 0; batch < 4; batch++) scene.write(orders(partition), 2)
+      }
       const all = scene.sourceRecords(orders(0)).length
       await scene.until('all is copied', () => scene.targetRecords(orders(0)).length === all)
       await next.destroy()
+      const brief = scene.start()
+      await scene.until('it has started', () => brief.snapshot().partitions.running === 2)
+      await brief.destroy()
     }
     const last = scene.start()
     await scene.clock.advance(15_000)

@@ -31,8 +31,8 @@ interface Takeover {
   /** From the kill. */
   readonly firstMs: number
   readonly allMs: number
-  /** From the successor's start to the first record; restarts only. */
-  readonly sinceStartMs?: number
+  /** From the kill until the successor's process runs, before it has connected to anything; restarts only. */
+  readonly processMs?: number
 }
 
 function say(line: string): void {
@@ -117,19 +117,19 @@ const everyPartition = new Set(Array.from({ length: partitions }, (_, partition)
 
 async function restart(replicas: Replicas, pulse: Pulse): Promise<Takeover> {
   const killedMs = performance.now()
+  const killedWallMs = Date.now()
   await replicas.of('a').kill()
-  const startedMs = performance.now()
   const [arrivals] = await Promise.all([
     pulse.firstArrivals(everyPartition, killedMs, moveTimeoutMs),
     replicas.start('a'),
     pulse.burst(),
   ])
   const sorted = [...arrivals.values()].sort((x, y) => x - y)
-  const firstMs = (sorted[0] ?? Number.NaN) - killedMs
+  const started = await replicas.of('a').logged('started')
   return {
-    firstMs,
+    firstMs: (sorted[0] ?? Number.NaN) - killedMs,
     allMs: (sorted.at(-1) ?? Number.NaN) - killedMs,
-    sinceStartMs: firstMs + killedMs - startedMs,
+    processMs: Date.parse(String(started.time)) - killedWallMs,
   }
 }
 
@@ -165,7 +165,7 @@ function summary(takeovers: readonly Takeover[]) {
     takeovers: takeovers.length,
     firstMs: of(({ firstMs }) => firstMs),
     allMs: of(({ allMs }) => allMs),
-    sinceStartMs: of(({ sinceStartMs }) => sinceStartMs),
+    processMs: of(({ processMs }) => processMs),
     each: takeovers,
   }
 }
@@ -180,7 +180,10 @@ async function repeat(
     await delay(1500 + ((i * 397) % 1000))
     const takeover = await takeOver()
     takeovers.push(takeover)
-    say(`${what} ${i}: first ${takeover.firstMs.toFixed(0)} ms, all ${takeover.allMs.toFixed(0)} ms`)
+    const process = takeover.processMs === undefined ? '' : `, process ${takeover.processMs} ms`
+    say(
+      `${what} ${i}: first ${takeover.firstMs.toFixed(0)} ms, all ${takeover.allMs.toFixed(0)} ms${process}`,
+    )
   }
   return takeovers
 }

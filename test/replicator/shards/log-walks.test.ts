@@ -247,6 +247,24 @@ describe('walks through logs', () => {
     await scene.finish()
   })
 
+  test('partitions that are walked under different isolations share no request', async () => {
+    const scene = new WalkScene()
+    scene.create(scene.target, 'orders', 2)
+    const places = [0, 1].map((partition) => ({ topic: 'orders', partition }))
+    const open = new TransactionalWriter(scene.target, 'open')
+    for (const place of places) {
+      scene.write(scene.target, place, 1)
+      open.append(place, scene.records(1))
+    }
+    const [committed, uncommitted] = (['read_committed', 'read_uncommitted'] as const).map(
+      (isolation, index) => scene.begin({ ...(places[index] ?? orders), isolation }),
+    )
+    assert.equal((await scene.run(committed?.ended ?? assert.fail())).next, 1n)
+    assert.equal((await scene.run(uncommitted?.ended ?? assert.fail())).next, 2n)
+    assert.deepEqual([committed.seen, uncommitted.seen], [['0'], ['0', '1']])
+    await scene.finish()
+  })
+
   test('waiting at the end: what comes is seen, and nothing comes', async () => {
     const scene = new WalkScene()
     scene.create(scene.target, 'orders', 2)

@@ -9,7 +9,9 @@ import { isRetriable, type KafkaError } from '../kafka/errors.ts'
 import type { LogBounds } from './log-walks.ts'
 import type { ProgressKey } from './progress-record.ts'
 
+const INVALID_PRODUCER_EPOCH = 47
 const OPERATION_NOT_ATTEMPTED = 55
+const EPOCH_MAX = 32_767
 
 /** A partition to be fenced: what it is called in progress, and on the target. */
 export interface FencePlace {
@@ -79,13 +81,10 @@ export async function fenceFormer(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<FencePlace, FenceRefusal>> {
   const refused = new Map<FencePlace, FenceRefusal>()
-  for (const {
-    identity: { producerId, producerEpoch },
-    places,
-  } of former) {
-    const identity = { producerId, producerEpoch: producerEpoch + 1 }
+  for (const { identity, places } of former) {
+    const { producerId } = identity
     const asked = [progress, ...places.map((place) => place.target)]
-    const outcomes = byPlace(await target.writeTransactionMarkers(identity, 'abort', asked, signal))
+    const outcomes = await fenceBehind(target, identity, asked, signal)
     const own = outcomes.get(keyOf(progress))?.result
     if (own !== undefined && !own.ok) throw own.error
     for (const place of places) {
@@ -97,6 +96,31 @@ export async function fenceFormer(
     }
   }
   return refused
+}
+
+/**
+ * Puts a marker of the next epoch behind a producer. Owners that ended before they wrote progress may have left newer
+ * epochs than progress names: there the next one is that behind what the leader knows.
+ */
+async function fenceBehind(
+  target: Cluster,
+  { producerId, producerEpoch }: ProducerIdentity,
+  asked: readonly TopicPartition[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, PartitionOutcome>> {
+  const markers = async (epoch: number, at: readonly TopicPartition[]) =>
+    await target.writeTransactionMarkers({ producerId, producerEpoch: epoch }, 'abort', at, signal)
+  const outcomes = new Map(byPlace(await markers(producerEpoch + 1, asked)))
+  const ahead = asked.filter((at) => codeOf(outcomes.get(keyOf(at))) === INVALID_PRODUCER_EPOCH)
+  if (ahead.length === 0) return outcomes
+  const known = await target.describeProducers(ahead, signal)
+  const newest = known
+    .flatMap(({ result }) => (result.ok ? result.value : []))
+    .filter((producer) => producer.producerId === producerId)
+    .reduce((highest, producer) => Math.max(highest, producer.producerEpoch), producerEpoch)
+  for (const outcome of await markers(Math.min(newest + 1, EPOCH_MAX), ahead))
+    outcomes.set(keyOf(outcome), outcome)
+  return outcomes
 }
 
 /** Where the places' logs begin and end now, or why that cannot be told. */

@@ -158,7 +158,10 @@ export class FlowShards implements ShardHolder {
     this.#drop(held, key, partition)
     held.starting.add(key)
     const { clock, random, backoff } = this.#context.options
-    const attempt = partition.failures.sending
+    // What helps at once costs a moment; what does not must not burn an epoch at every turn.
+    const isFirst = partition.window.acknowledged.sequence > 0
+    const attempt = isFirst ? 0 : (held.takenAnew.get(key) ?? 0)
+    held.takenAnew.set(key, attempt + 1)
     this.#run(held, async (signal) => {
       await clock.sleep(attempt === 0 ? GATHER_MS : backoffMs(backoff, attempt, random), signal)
       held.starting.delete(key)

@@ -16,6 +16,8 @@ export interface HeldShard {
   readonly refused: Map<string, StoppedPartition>
   /** Partitions that ran once, or could not, by `topic/partition`. */
   readonly tried: Set<string>
+  /** How often in a row a partition was taken anew without getting anywhere, by `topic/partition`. */
+  readonly takenAnew: Map<string, number>
   /** Everything that is under way for the shard. */
   readonly tasks: Set<Promise<void>>
   /** The progress that was written last, by `topic/partition`. */
@@ -36,6 +38,7 @@ export function heldShard(shard: Shard): HeldShard {
     starting: new Set(),
     refused: new Map(),
     tried: new Set(),
+    takenAnew: new Map(),
     tasks: new Set(),
     written: new Map(),
     isKept: false,

@@ -2,7 +2,7 @@ import { backoffMs } from '../clock/backoff.ts'
 import type { BrokerId, Cluster, TopicMetadata } from '../kafka/cluster.ts'
 import { isRetriable, KafkaError, protocolError } from '../kafka/errors.ts'
 import type { LogWalksOptions, Walk, WalkEnd, WalkRequest } from './log-walk.ts'
-import { isOutOfPatience, WalkLane } from './walk-lane.ts'
+import { isOutOfPatience, WalkLane, type WalkPlace } from './walk-lane.ts'
 
 const LEADER_NOT_AVAILABLE = 5
 
@@ -94,7 +94,7 @@ export class LogWalks {
     if (known === undefined || leader === undefined) {
       this.#homeless.add(walk)
       this.#locating ??= this.#locate()
-    } else this.#laneOf(leader).add(walk, known.id)
+    } else this.#laneOf(leader).add(walk, placeOf(known, partition))
   }
 
   #laneOf(broker: BrokerId): WalkLane {
@@ -159,9 +159,14 @@ export class LogWalks {
       if (walk.isOver) continue
       if (known !== undefined && leader !== undefined) {
         this.#homeless.delete(walk)
-        this.#laneOf(leader).add(walk, known.id)
+        this.#laneOf(leader).add(walk, placeOf(known, partition))
       } else if (isOutOfPatience(walk, this.#options.clock))
         this.#drop(walk, protocolError(LEADER_NOT_AVAILABLE, { cluster: cluster.alias, topic, partition }))
     }
   }
 }
+
+const placeOf = ({ id, partitions }: TopicMetadata, partition: number): WalkPlace => ({
+  topicId: id,
+  leaderEpoch: partitions[partition]?.leaderEpoch,
+})

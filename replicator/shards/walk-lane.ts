@@ -11,6 +11,8 @@ const FETCH_BYTES_MAX = 8 * 1024 * 1024
 const PARTITION_BYTES_MAX = 1024 * 1024
 /** How long a broker may hold back an answer while every walk waits at its log's end, in milliseconds. */
 const FETCH_WAIT_MAX_MS = 100
+/** How long a walk waits for a leader if it does not say, in milliseconds. */
+const LEADERLESS_MS = 30_000
 const CORRUPT_MESSAGE = 2
 /** The topic's id is not known to the broker, or not yet. */
 const staleIds = [100, 103]
@@ -22,12 +24,18 @@ export interface WalkLaneCalls {
   readonly onIdle: () => void
 }
 
+/** What a Fetch says besides the partition. With the leader's epoch no former leader answers for what it has not got. */
+export interface WalkPlace {
+  readonly topicId: string | undefined
+  readonly leaderEpoch: number | undefined
+}
+
 /** The walks through one broker's partitions: fetched together, one request at a time. */
 export class WalkLane {
   readonly #broker: BrokerId
   readonly #options: LogWalksOptions
   readonly #calls: WalkLaneCalls
-  readonly #walks = new Map<Walk, string | undefined>()
+  readonly #walks = new Map<Walk, WalkPlace>()
   #rotation = 0
 
   constructor(broker: BrokerId, options: LogWalksOptions, calls: WalkLaneCalls) {
@@ -36,8 +44,8 @@ export class WalkLane {
     this.#calls = calls
   }
 
-  add(walk: Walk, topicId: string | undefined): void {
-    this.#walks.set(walk, topicId)
+  add(walk: Walk, place: WalkPlace): void {
+    this.#walks.set(walk, place)
   }
 
   remove(walk: Walk): void {
@@ -97,10 +105,10 @@ export class WalkLane {
       {
         partitions: walks.map((walk) => ({
           topic: walk.request.topic,
-          topicId: this.#walks.get(walk),
+          topicId: this.#walks.get(walk)?.topicId,
           partition: walk.request.partition,
           offset: walk.position,
-          leaderEpoch: undefined,
+          leaderEpoch: this.#walks.get(walk)?.leaderEpoch,
           bytesMax: PARTITION_BYTES_MAX,
         })),
         waitMaxMs: walks.some(({ request }) => request.atEnd === 'stop') ? 0 : FETCH_WAIT_MAX_MS,
@@ -188,5 +196,6 @@ const keyOf = ({ topic, partition }: { readonly topic: string; readonly partitio
 
 /** Whether it has waited at its log's end, or for a leader, as long as it may. */
 export function isOutOfPatience({ request, idleSinceMs }: Walk, clock: Clock): boolean {
-  return request.atEnd !== 'stop' && clock.monotonicMs() - idleSinceMs >= request.atEnd.waitMs
+  const waitMs = request.atEnd === 'stop' ? LEADERLESS_MS : request.atEnd.waitMs
+  return clock.monotonicMs() - idleSinceMs >= waitMs
 }

@@ -64,6 +64,25 @@ class WalkScene extends ShardScene {
 const rejectsWith = (code: number) => (error: unknown) => error instanceof KafkaError && error.code === code
 
 describe('walks through logs', () => {
+  test('a former leader does not answer for what it has not got', async () => {
+    const scene = new WalkScene(2)
+    scene.create(scene.target, 'orders', 1)
+    scene.write(scene.target, orders, 2)
+    const leader = scene.target.partition(orders).leader
+    const next = [brokerId(1), brokerId(2)].find((id) => id !== leader) ?? brokerId(1)
+    // The cluster has another leader by the time that the first answer about leaders is used.
+    scene.fault = ({ kind }) => {
+      if (kind === 'open-channel' && scene.target.partition(orders).leader === leader)
+        scene.target.moveLeader(orders, next)
+      return undefined
+    }
+    const { seen, ended } = scene.begin(orders)
+    await scene.run(ended)
+    assert.deepEqual(seen, ['0'])
+    assert.equal(scene.requestsOf('describe-topics'), 2, 'it was asked who leads now')
+    await scene.finish()
+  })
+
   test('a thousand partitions share their requests', async () => {
     const scene = new WalkScene(2)
     scene.create(scene.target, 'orders', 1000)

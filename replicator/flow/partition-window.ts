@@ -134,13 +134,12 @@ export class PartitionWindow {
     return (
       this.#failure === undefined &&
       this.#queuedFrom < this.#entries.length &&
-      this.#inFlight < this.#inFlightMax
+      (this.#inFlight === 0 || (this.#inFlight < PARTITION_IN_FLIGHT_MAX && this.#isKnown))
     )
   }
 
-  get #inFlightMax(): number {
-    const { nowMs, ms } = this.#memory
-    return nowMs() - this.#knownMs < ms ? PARTITION_IN_FLIGHT_MAX : 1
+  get #isKnown(): boolean {
+    return this.#memory.nowMs() - this.#knownMs < this.#memory.ms
   }
 
   /**
@@ -216,12 +215,16 @@ export class PartitionWindow {
   /** The target holds `outgoing` from `baseOffset` on. Adds what became contiguous to `counts`. */
   acknowledge(outgoing: Outgoing, baseOffset: bigint, counts: SettledCounts): Acknowledgement {
     const entry = this.#settle(outgoing)
-    const index = this.#entries.indexOf(entry)
-    const overtook = this.#entries.slice(0, index).some(({ state }) => state === 'queued')
+    // Without a refusal batches are sent in order, so none before it can be waiting.
+    const overtook = this.#failure !== undefined && this.#isBehindQueued(entry)
     entry.state = 'acknowledged'
     entry.targetBase = targetOffset(baseOffset)
     this.#knownMs = this.#memory.nowMs()
     return { gap: this.#advance(counts), overtook }
+  }
+
+  #isBehindQueued(entry: Entry): boolean {
+    return this.#entries.slice(0, this.#entries.indexOf(entry)).some(({ state }) => state === 'queued')
   }
 
   /** The target did not take `outgoing`; `isUnsure`: nobody knows whether it did. */

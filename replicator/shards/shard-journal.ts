@@ -73,6 +73,8 @@ export class ShardJournal {
       if (!mayWrite()) return 'forgotten'
       try {
         const channel = await this.#channelToLeader(signal)
+        // Finding the leader may have taken long.
+        if (!mayWrite()) return 'forgotten'
         const { results } = await channel.produce(
           { timeoutMs: PRODUCE_TIMEOUT_MS, batches: [{ topic, partition, batch }] },
           signal,

@@ -236,7 +236,11 @@ export class Shard {
     } catch (error) {
       throw this.#orLost(error)
     }
-    const isNew = identity.producerId !== this.#identity?.producerId
+    // A coordinator that has forgotten the transactional id believes any `current`: the answer proves nothing about the
+    // time since our last epoch. Whoever takes the shard anew fences everybody, ourselves included.
+    if (this.#identity !== undefined && identity.producerId !== this.#identity.producerId)
+      throw new ShardLostError(this.index)
+    const isNew = this.#identity === undefined
     if (this.#former === undefined) {
       const former = (await registry?.formerly(flow, signal)) ?? []
       const ids = new Set(former.map(({ producerId }) => producerId))

@@ -145,10 +145,20 @@ describe('a shard’s journal', () => {
     assert.equal(await scene.run(scene.enter('a')), 'forgotten')
     assert.equal(scene.attempts, 0)
     let asked = 0
-    scene.mayWrite = () => asked++ < 2
+    // Asked before the leader is looked for, and again before anything is sent.
+    scene.mayWrite = () => asked++ < 4
     scene.next.push(6, 6, 6)
     assert.equal(await scene.run(scene.enter('a')), 'forgotten')
     assert.equal(scene.attempts, 2)
+    assert.deepEqual(scene.written, [])
+  })
+
+  test('nothing is sent when permission ends while the leader is looked for', async () => {
+    const scene = new JournalScene()
+    let asked = 0
+    scene.mayWrite = () => asked++ < 1
+    assert.equal(await scene.run(scene.enter('a')), 'forgotten')
+    assert.equal(scene.attempts, 0)
     assert.deepEqual(scene.written, [])
   })
 
@@ -191,7 +201,7 @@ describe('a shard’s journal', () => {
       const scene = new JournalScene()
       scene.next.push({ breakChannel: 'after' })
       let asked = 0
-      scene.mayWrite = () => asked++ !== 1
+      scene.mayWrite = () => asked++ !== 2
       assert.equal(await scene.run(scene.enter('a')), 'forgotten')
       assert.equal(await scene.run(scene.enter('b')), 'forgotten')
       assert.deepEqual(scene.written, ['a'])

@@ -255,10 +255,10 @@ const deleteRecords: MakeFault = (random) => ({
   pick: random.between(0, 99),
   reach: random.pick(['progress', 'progress', 'copied', 'beyond']),
 })
-// Not so long that transactional ids expire: whoever then asks for the next epoch gets a new id, whoever owns the shard.
+/** 200 hours: transactional ids expire meanwhile, and producers are forgotten. */
 const sleep: MakeFault = (random) => ({
   kind: 'sleep',
-  hours: random.pick([2, 25, 25]),
+  hours: random.pick([2, 25, 25, 200]),
   wakeAfterMs: random.chance(0.7) ? random.pick([0, 50, 300, 2000]) : undefined,
 })
 const jumpWall: MakeFault = (random) => ({ kind: 'jump-wall', ms: random.between(-20_000, 20_000) })

@@ -72,7 +72,7 @@ export interface FormerProducer {
 /**
  * Fences producer ids directly on the partitions that they wrote to: no transactional id leads to them any more.
  * @returns the places that could not be fenced
- * @throws KafkaError when the progress partition cannot be fenced
+ * @throws KafkaError when the progress partition cannot be fenced now
  */
 export async function fenceFormer(
   target: Cluster,
@@ -86,9 +86,10 @@ export async function fenceFormer(
     const asked = [progress, ...places.map((place) => place.target)]
     const outcomes = await fenceBehind(target, identity, asked, signal)
     const own = outcomes.get(keyOf(progress))?.result
-    if (own !== undefined && !own.ok) throw own.error
+    // Who may write progress of these places may not start them either; what passes by itself is tried again.
+    if (own !== undefined && !own.ok && isRetriable(own.error)) throw own.error
     for (const place of places) {
-      const result = outcomes.get(keyOf(place.target))?.result
+      const result = own?.ok === false ? own : outcomes.get(keyOf(place.target))?.result
       if (result === undefined || result.ok) continue
       // What an authorization error advises in general is not what this request needs.
       const wayOut = `The shard's transactional id expired while nobody used it. Grant the replicator CLUSTER_ACTION (or, from Kafka 4.0 on, ALTER) on the target cluster, so that it can fence producer id ${producerId}.`

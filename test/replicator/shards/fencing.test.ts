@@ -169,15 +169,24 @@ describe('fencing producers that nothing leads to any more', () => {
     assert.deepEqual(scene.marked(fencing), ['progress', 0, 1, 3])
   })
 
-  test('without the progress partition nothing is taken over', async () => {
+  test('without the progress partition nothing is taken over: refused where it is forbidden, tried again otherwise', async () => {
     const scene = new FenceScene()
-    const work = fenceFormer(
-      scene.client({ mark: ({ topic }) => (topic === progressTopic ? 31 : undefined) }),
-      [{ identity: former, places: scene.places }],
-      progress,
-      scene.signal,
-    )
-    await assert.rejects(scene.run(work), { code: 31 })
+    const fenceWith = (code: number) =>
+      scene.run(
+        fenceFormer(
+          scene.client({ mark: ({ topic }) => (topic === progressTopic ? code : undefined) }),
+          [{ identity: former, places: scene.places }],
+          progress,
+          scene.signal,
+        ),
+      )
+    await assert.rejects(fenceWith(6), { code: 6 })
+    const refused: ReadonlyMap<FencePlace, FenceRefusal> = await fenceWith(31)
+    assert.equal(refused.size, scene.places.length)
+    for (const { wayOut, retriable } of refused.values()) {
+      assert.match(wayOut, /CLUSTER_ACTION/)
+      assert.equal(retriable, false)
+    }
   })
 
   test('are those that progress names, by id and with their latest epoch', () => {

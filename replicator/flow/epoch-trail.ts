@@ -13,13 +13,14 @@ const BOUNDARIES_MAX = 64
  * boundary, to be verified against the source (KIP-320). Within one answer a log is one log.
  */
 export class EpochTrail {
-  #latest: EpochMark | undefined
+  #epoch: number | undefined
+  #next = 0n
   #boundaries: EpochMark[] = []
   #isNewAnswer = true
 
   /** Where reading stands; `undefined` before the first batch, and where batches have no epoch. */
   get latest(): EpochMark | undefined {
-    return this.#latest
+    return this.#epoch === undefined ? undefined : { leaderEpoch: this.#epoch, next: this.#next }
   }
 
   /** Ends of earlier epochs that were not verified yet. */
@@ -35,13 +36,13 @@ export class EpochTrail {
   /** A batch of an epoch was read, up to below `next`. Epochs below 0 (batches from before 0.11) say nothing. */
   took(leaderEpoch: number, next: bigint): void {
     if (leaderEpoch < 0) return
-    const known = this.#latest
-    if (this.#isNewAnswer && known !== undefined && leaderEpoch !== known.leaderEpoch) {
-      this.#boundaries.push(known)
+    if (this.#isNewAnswer && this.#epoch !== undefined && leaderEpoch !== this.#epoch) {
+      this.#boundaries.push({ leaderEpoch: this.#epoch, next: this.#next })
       if (this.#boundaries.length > BOUNDARIES_MAX) this.#boundaries.shift()
     }
     this.#isNewAnswer = false
-    this.#latest = { leaderEpoch, next }
+    this.#epoch = leaderEpoch
+    this.#next = next
   }
 
   /** The source still holds everything below this mark. */

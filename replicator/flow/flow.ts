@@ -86,6 +86,8 @@ class FlowEngine {
   #round: DiscoveryRound = { completed: 0, pairs: [], problems: [], trouble: undefined }
   #state: FlowSnapshot['state'] = 'starting'
   #ending: Promise<void> | undefined
+  /** How it stood when its partitions were given up. */
+  #left: FlowSnapshot | undefined
   /** When discovery had first ended. */
   #followedMs: number | undefined
 
@@ -149,7 +151,14 @@ class FlowEngine {
     return this.#ended.promise
   }
 
+  /** Of a flow that has ended: what it last did, and left. */
   snapshot(): FlowSnapshot {
+    if (this.#left === undefined) return this.#snapshot()
+    const { bufferedBytes, state } = this.#snapshot()
+    return { ...this.#left, ...this.#counts, bufferedBytes, state }
+  }
+
+  #snapshot(): FlowSnapshot {
     return snapshotOf({
       flow: this.#options.flow,
       state: this.#state,
@@ -179,6 +188,7 @@ class FlowEngine {
   }
 
   async destroy(): Promise<void> {
+    this.#left ??= this.#snapshot()
     const reason = new Error('the flow ends')
     this.#reading.abort(reason)
     this.#stop.abort(reason)
@@ -316,7 +326,7 @@ class FlowEngine {
       onUnproven: (partition) => this.#shards?.prove(partition),
       onStale: (partition) => this.#shards?.takeAnew(partition),
       onTargetGap: (...gap) => this.#watches.targetGap(...gap),
-      forwards: (producerId) => rule === 'everything' || origins?.isLocal(producerId) === true,
+      forwards: rule === 'everything' ? undefined : (producerId) => origins?.isLocal(producerId) === true,
     }
   }
 
@@ -327,6 +337,7 @@ class FlowEngine {
     const deadlineMs = clock.monotonicMs() + timeoutMs
     const isSettling = (): boolean => (this.#shards?.all ?? []).some((partition) => partition.isSettling)
     while (isSettling() && clock.monotonicMs() < deadlineMs) await clock.sleep(DRAIN_POLL_MS)
+    this.#left = this.#snapshot()
     const remainingMs = Math.max(limits.progressIntervalMs, deadlineMs - clock.monotonicMs())
     await this.#within(remainingMs, async (signal) => {
       await this.#shards?.writeProgress(signal)

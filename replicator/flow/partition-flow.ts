@@ -282,9 +282,9 @@ export class PartitionFlow implements Sender {
     this.#lastStable = answer.lastStableOffset
     this.failures.reading = 0
     this.#recovered('source')
-    this.epochs.beginAnswer()
     const { records } = answer
     const aborted = answer.aborted.length === 0 ? undefined : new AbortedFilter(answer.aborted)
+    let [first, last] = [-1, -1]
     for (let at = 0; this.#status.kind !== 'stopped'; ) {
       const next = nextBatch(records, at)
       if (next.kind === 'partial') break
@@ -298,9 +298,13 @@ export class PartitionFlow implements Sender {
         break
       }
       const raw = rawBatch(records, at, next.bytes)
-      this.#takeBatch(raw, this.#isAborted(raw, aborted), lease)
+      if (this.#takeBatch(raw, this.#isAborted(raw, aborted), lease)) {
+        if (first === -1) first = at
+        last = at
+      }
       at += next.bytes
     }
+    this.#tookFrom(records, first, last)
     if (this.canSend) this.#around.onSendable(this)
   }
 
@@ -315,14 +319,16 @@ export class PartitionFlow implements Sender {
     }
   }
 
-  #takeBatch(raw: RawBatch, aborted: boolean, lease: Lease): void {
-    if (this.#status.kind === 'stopped') return
+  /** False when the partition had to be stopped. */
+  #takeBatch(raw: RawBatch, aborted: boolean, lease: Lease): boolean {
+    if (this.#status.kind === 'stopped') return false
     const { buffer, at, bytes } = raw
+    const { forwards } = this.#around
     const next = sourceOffset(lastOffset(buffer, at) + 1n)
     const route = routeBatch(buffer, at, bytes, {
       position: this.#position,
       aborted,
-      foreign: !this.#around.forwards(producerId(buffer, at)),
+      foreign: forwards !== undefined && !forwards(producerId(buffer, at)),
       targetBatchBytesMax: this.#rules.batchBytesMax,
       targetStamps: this.#rules.stamps,
     })
@@ -337,13 +343,21 @@ export class PartitionFlow implements Sender {
         lease,
       })
     } else if (route.kind === 'reencode') {
-      if (!this.#reencode(raw, next, route.reason)) return
+      if (!this.#reencode(raw, next, route.reason)) return false
     } else if (route.reason !== 'before-position') {
       this.window.skipTo(next)
     }
     if (next > this.#position) this.#position = next
-    this.epochs.took(partitionLeaderEpoch(buffer, at), next)
-    this.#lastTimestampMs = maxTimestampMs(buffer, at)
+    return true
+  }
+
+  /** Within one answer a log is one log: only where it begins and ends can tell of another leader. */
+  #tookFrom(records: Buffer, first: number, last: number): void {
+    if (first === -1) return
+    this.epochs.beginAnswer()
+    for (const at of first === last ? [last] : [first, last])
+      this.epochs.took(partitionLeaderEpoch(records, at), lastOffset(records, at) + 1n)
+    this.#lastTimestampMs = maxTimestampMs(records, last)
   }
 
   /** False when the partition had to be stopped. */

@@ -34,6 +34,6 @@ export interface SurroundingsOf<Partition> {
     to: TargetOffset,
     formerIds?: ReadonlySet<bigint>,
   ) => void
-  /** Whether the forwarding rule takes batches of this producer; their origin was learnt before. */
-  readonly forwards: (producerId: bigint) => boolean
+  /** Whether the forwarding rule takes batches of a producer, whose origin was learnt before; `undefined`: of all. */
+  readonly forwards: ((producerId: bigint) => boolean) | undefined
 }

@@ -220,7 +220,8 @@ export class PartitionWindow {
     entry.state = 'acknowledged'
     entry.targetBase = targetOffset(baseOffset)
     this.#knownMs = this.#memory.nowMs()
-    return { gap: this.#advance(counts), overtook }
+    const gap = this.#advance(counts)
+    return gap === undefined && !overtook ? asExpected : { gap, overtook }
   }
 
   #isBehindQueued(entry: Entry): boolean {
@@ -347,6 +348,9 @@ export class PartitionWindow {
     if (this.#inFlight > 0) throw new Error(`${this.#inFlight} batches are still in flight`)
   }
 }
+
+/** What nearly every acknowledgement brings. */
+const asExpected: Acknowledgement = { gap: undefined, overtook: false }
 
 function newEntry(outgoing: Outgoing, sourceNext: SourceOffset): Entry {
   return {

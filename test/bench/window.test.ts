@@ -6,7 +6,7 @@ function sample(seconds: number, records: number, cpuSeconds = 0, rssBytes = 1):
   return { seconds, records, cpuSeconds, rssBytes, rssPeakBytes: rssBytes }
 }
 
-const goal = { round: 1, recordsTotal: 1000, recordBytes: 1_000_000 }
+const goal = { round: 1, recordsTotal: 1000, recordBytes: 1_000_000, partitions: 8 }
 
 describe('the measured window', () => {
   test('leaves out starting up: its time, its CPU and the records already there', () => {
@@ -20,6 +20,12 @@ describe('the measured window', () => {
     assert.equal(run.cpuSecondsPerGB, 5)
     assert.equal(run.cpuSecondsTotal, 14)
     assert.equal(run.startSeconds, 6)
+  })
+
+  test('does not begin with the markers of a takeover', () => {
+    const run = measureWindow([sample(0, 0), sample(1, 8, 1), sample(2, 208, 2), sample(6, 1000, 4)], goal)
+    assert.equal(run.seconds, 4)
+    assert.equal(run.startSeconds, 2)
   })
 
   test('begins a sample earlier when one sample saw everything', () => {

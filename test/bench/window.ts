@@ -17,17 +17,23 @@ export interface Sample {
  * The steady window: from the first sample that saw records on the target to the first that saw all of them. Records
  * that had arrived by the first sample are not counted, so starting up (JVM, discovery, topic creation) is held
  * against nobody, neither in time nor in CPU. A copy so fast that one sample saw everything is measured from the
- * sample before.
+ * sample before. A takeover leaves a marker in each partition, which no reader sees: the first `partitions` offsets are
+ * taken for markers, of every system alike.
  *
  * @throws RangeError if the samples do not reach `recordsTotal`
  */
 export function measureWindow(
   samples: readonly Sample[],
-  options: { readonly round: number; readonly recordsTotal: number; readonly recordBytes: number },
+  options: {
+    readonly round: number
+    readonly recordsTotal: number
+    readonly recordBytes: number
+    readonly partitions: number
+  },
 ): Run {
   const last = samples.findIndex((sample) => sample.records >= options.recordsTotal)
   if (last < 0) throw new RangeError('the copy did not reach the last record')
-  const seen = samples.findIndex((sample) => sample.records > 0)
+  const seen = samples.findIndex((sample) => sample.records > options.partitions)
   const first = seen < last ? seen : Math.max(0, last - 1)
   const from = samples[first]!
   const to = samples[last]!

@@ -56,7 +56,11 @@ const at = (second: number, records: Readonly<Record<string, string | null>>): r
   Object.entries(records).map(([key, value], i) => ({ key, value, timestampMs: start + second * 10_000 + i }))
 
 const untilCleaned = (topic: CaseTopic, isClean: (batches: readonly StoredBatch[]) => boolean) =>
-  until('the cleaner has been there', async () => isClean(await storedBatches(topic.pair.source, topic.name)))
+  until(
+    'the cleaner has been there',
+    async () => isClean(await storedBatches(topic.pair.source, topic.name)),
+    60_000,
+  )
 
 /** As a fetched batch would be forwarded without a look at its records. */
 function patched({ bytes }: StoredBatch): Buffer {

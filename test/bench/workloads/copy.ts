@@ -30,6 +30,7 @@ export async function measureCopy(
       round: at.round,
       recordsTotal: workload.records,
       recordBytes: workload.recordBytes,
+      partitions: workload.partitions,
     })
   } finally {
     await replicator.stop()

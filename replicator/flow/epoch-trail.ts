@@ -1,3 +1,5 @@
+import { lastOffset, partitionLeaderEpoch } from '../records/batch-header.ts'
+
 /** A leader epoch, and where what was read of it ended. The log of a sound source reaches at least that far in it. */
 export interface EpochMark {
   readonly leaderEpoch: number
@@ -31,6 +33,16 @@ export class EpochTrail {
   /** What is taken next comes from another look at the log than what was taken before. */
   beginAnswer(): void {
     this.#isNewAnswer = true
+  }
+
+  /**
+   * The batches from that at `first` to that at `last` of one answer were read. Within it a log is one log: only where it
+   * begins and ends can tell of another leader.
+   */
+  tookAnswer(records: Buffer, first: number, last: number): void {
+    this.beginAnswer()
+    this.took(partitionLeaderEpoch(records, first), lastOffset(records, first) + 1n)
+    if (last !== first) this.took(partitionLeaderEpoch(records, last), lastOffset(records, last) + 1n)
   }
 
   /** A batch of an epoch was read, up to below `next`. Epochs below 0 (batches from before 0.11) say nothing. */

@@ -7,6 +7,7 @@ import type { SettledCounts } from './partition-window.ts'
 import type { SourceReader } from './source-reader.ts'
 import type { TargetWriter } from './target-writer.ts'
 import type { TaskSet } from './task-set.ts'
+import type { TurnClock } from './turn-clock.ts'
 
 /** What a flow gives its shards. */
 export interface FlowShardsContext {
@@ -19,6 +20,7 @@ export interface FlowShardsContext {
   readonly around: PartitionSurroundings
   readonly counts: SettledCounts
   readonly tasks: TaskSet
+  readonly turn: TurnClock
   readonly onTrouble: (error: KafkaError | undefined) => void
   readonly isPaused: (topic: string) => boolean
   /** Something has started, or was refused. */

@@ -119,7 +119,14 @@ export class FlowShards implements ShardHolder {
 
   /** Whether the partition's shard is ours without doubt. */
   mayWrite(partition: PartitionFlow): boolean {
-    return this.#owners.get(partition)?.shard.isProven() ?? false
+    const held = this.#owners.get(partition)
+    if (held === undefined) return false
+    const { turn } = this.#context
+    if (held.judgedTurn !== turn.number) {
+      held.judgedTurn = turn.number
+      held.isProven = held.shard.isProven()
+    }
+    return held.isProven
   }
 
   /** Asks whether the partition's shard is still ours, and lets its partitions send if so. */
@@ -239,8 +246,8 @@ export class FlowShards implements ShardHolder {
     held.starting.delete(key)
     if (held.stop.signal.aborted || held.isLeaving) return
     this.#keep(held)
-    const { options, memoryMs, around, counts, reader } = this.#context
-    const partition = newPartition(started, { clock: options.clock, memoryMs, around, counts })
+    const { options, turn, memoryMs, around, counts, reader } = this.#context
+    const partition = newPartition(started, { turn, memoryMs, around, counts })
     const { from, sourceNext, recovered } = started
     const topic = pair.source.name
     const at = { flow: options.flow.id, topic, partition: index }

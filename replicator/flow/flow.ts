@@ -14,6 +14,7 @@ import { LeaderBook } from './leader-book.ts'
 import { type FlowMemory, openFlow, shardMaker } from './open-flow.ts'
 import type { PartitionFlow, PartitionSurroundings } from './partition-flow.ts'
 import { PartitionStarter } from './partition-starter.ts'
+import { batchVerdict } from './producer-verdicts.ts'
 import { readCopiedIds } from './read-copied-ids.ts'
 import { Recovery } from './recovery.ts'
 import type { FlowSnapshot } from './snapshot.ts'
@@ -23,6 +24,7 @@ import { readTargetRules } from './target-rules.ts'
 import { TargetWriter } from './target-writer.ts'
 import { TaskSet } from './task-set.ts'
 import { Troubles } from './troubles.ts'
+import { TurnClock } from './turn-clock.ts'
 
 /** How often a drain looks whether everything has been acknowledged, in milliseconds. */
 const DRAIN_POLL_MS = 20
@@ -72,6 +74,7 @@ class FlowEngine {
   readonly #writer: TargetWriter
   readonly #recovery: Recovery
   readonly #tasks: TaskSet
+  readonly #turn: TurnClock
   /** Ends discovery and fetching; everything else ends with `#stop`. */
   readonly #reading = new AbortController()
   /** Gives the shards back to whoever shares them. */
@@ -94,6 +97,7 @@ class FlowEngine {
   constructor(options: FlowOptions) {
     this.#options = options
     const { source, target, clock, random, backoff, limits, flow, announce } = options
+    this.#turn = new TurnClock(clock)
     this.#tasks = new TaskSet((error) => this.#fail(error))
     this.#troubles = new Troubles(flow, announce)
     this.#budget = new ByteBudget(limits.bufferBytesMax)
@@ -122,6 +126,7 @@ class FlowEngine {
       {
         ...shared,
         cluster: target,
+        beginTurn: () => this.#turn.begin(),
         onTrouble: (broker, error) => this.#troubles.set('target', error, broker),
         refreshLeaders: () => this.#background((signal) => this.#targetLeaders.refresh(signal)),
       },
@@ -243,6 +248,7 @@ class FlowEngine {
       around: this.#surroundings(),
       counts: this.#counts,
       tasks: this.#tasks,
+      turn: this.#turn,
       onTrouble: (error) => this.#troubles.set('start', error),
       onProgressed: () => this.#settle(shards),
       isPaused: (topic) => this.#pausedTopics.has(topic),
@@ -326,7 +332,7 @@ class FlowEngine {
       onUnproven: (partition) => this.#shards?.prove(partition),
       onStale: (partition) => this.#shards?.takeAnew(partition),
       onTargetGap: (...gap) => this.#watches.targetGap(...gap),
-      forwards: rule === 'everything' ? undefined : (producerId) => origins?.isLocal(producerId) === true,
+      forwards: rule === 'everything' ? undefined : batchVerdict((id) => origins?.isLocal(id) === true),
     }
   }
 

@@ -26,6 +26,9 @@ export interface HeldShard {
   isKept: boolean
   /** It goes to another process: nothing new is started. */
   isLeaving: boolean
+  /** Whether the shard was without doubt ours in the turn that was judged last. */
+  isProven: boolean
+  judgedTurn: number
   /** A proof of ownership is being asked for. */
   isProving: boolean
 }
@@ -44,6 +47,8 @@ export function heldShard(shard: Shard): HeldShard {
     isKept: false,
     isLeaving: false,
     isProving: false,
+    isProven: false,
+    judgedTurn: -1,
   }
 }
 

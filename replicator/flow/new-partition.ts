@@ -1,10 +1,10 @@
-import type { Clock } from '../clock/clock.ts'
 import { PartitionFlow, type PartitionSurroundings } from './partition-flow.ts'
 import type { Started } from './partition-starter.ts'
 import { PartitionWindow, type SettledCounts } from './partition-window.ts'
+import type { TurnClock } from './turn-clock.ts'
 
 export interface NewPartitionContext {
-  readonly clock: Clock
+  readonly turn: TurnClock
   /** How long the target is sure to remember a producer. */
   readonly memoryMs: number
   readonly around: PartitionSurroundings
@@ -15,11 +15,11 @@ export interface NewPartitionContext {
 export function newPartition(started: Started, context: NewPartitionContext): PartitionFlow {
   const { newcomer, producer, sourceNext, targetNext, rules, from, earlier } = started
   const { pair, partition: index } = newcomer
-  const { clock, memoryMs, around, counts } = context
+  const { turn, memoryMs, around, counts } = context
   let partition: PartitionFlow | undefined
   const memory = {
     ms: memoryMs,
-    nowMs: () => clock.wallMs(),
+    nowMs: () => turn.wallMs,
     stamps: () => (partition?.rules ?? rules).stamps,
   }
   const window = new PartitionWindow(producer, { sourceNext, targetNext, sequence: 0 }, memory)

@@ -1,13 +1,6 @@
 import type { FetchedPartition, Lease, ProduceResult } from '../kafka/cluster.ts'
 import { AbortedFilter } from '../records/aborted.ts'
-import {
-  baseOffset,
-  lastOffset,
-  maxTimestampMs,
-  partitionLeaderEpoch,
-  producerId,
-  recordCount,
-} from '../records/batch-header.ts'
+import { baseOffset, lastOffset, maxTimestampMs, recordCount } from '../records/batch-header.ts'
 import { CorruptBatchError } from '../records/corrupt-batch.ts'
 import { crcMatches } from '../records/crc.ts'
 import { type SourceOffset, sourceOffset } from '../records/offsets.ts'
@@ -264,7 +257,7 @@ export class PartitionFlow implements Sender {
     if (overtook)
       this.stop(
         `${this.place.targetTopic} partition ${this.partition}: the target took source offset ${outgoing.sourceBase} although it had refused a batch before it`,
-        'The order of this partition is broken on the target. Compare both sides (causeway verify), then choose where to go on with causeway flow resume.',
+        overtookWayOut,
       )
   }
 
@@ -304,7 +297,10 @@ export class PartitionFlow implements Sender {
       }
       at += next.bytes
     }
-    this.#tookFrom(records, first, last)
+    if (first !== -1) {
+      this.epochs.tookAnswer(records, first, last)
+      this.#lastTimestampMs = maxTimestampMs(records, last)
+    }
     if (this.canSend) this.#around.onSendable(this)
   }
 
@@ -328,7 +324,7 @@ export class PartitionFlow implements Sender {
     const route = routeBatch(buffer, at, bytes, {
       position: this.#position,
       aborted,
-      foreign: forwards !== undefined && !forwards(producerId(buffer, at)),
+      foreign: forwards !== undefined && !forwards(buffer, at),
       targetBatchBytesMax: this.#rules.batchBytesMax,
       targetStamps: this.#rules.stamps,
     })
@@ -349,15 +345,6 @@ export class PartitionFlow implements Sender {
     }
     if (next > this.#position) this.#position = next
     return true
-  }
-
-  /** Within one answer a log is one log: only where it begins and ends can tell of another leader. */
-  #tookFrom(records: Buffer, first: number, last: number): void {
-    if (first === -1) return
-    this.epochs.beginAnswer()
-    for (const at of first === last ? [last] : [first, last])
-      this.epochs.took(partitionLeaderEpoch(records, at), lastOffset(records, at) + 1n)
-    this.#lastTimestampMs = maxTimestampMs(records, last)
   }
 
   /** False when the partition had to be stopped. */
@@ -407,3 +394,5 @@ export class PartitionFlow implements Sender {
 
 const running: PartitionStatus = { kind: 'running' }
 const paused: PartitionStatus = { kind: 'paused' }
+const overtookWayOut =
+  'The order of this partition is broken on the target. Compare both sides (causeway verify), then choose where to go on with causeway flow resume.'

@@ -34,6 +34,6 @@ export interface SurroundingsOf<Partition> {
     to: TargetOffset,
     formerIds?: ReadonlySet<bigint>,
   ) => void
-  /** Whether the forwarding rule takes batches of a producer, whose origin was learnt before; `undefined`: of all. */
-  readonly forwards: ((producerId: bigint) => boolean) | undefined
+  /** Whether the forwarding rule takes the batch at `at`, whose origin was learnt before; `undefined`: it takes all. */
+  readonly forwards: ((buffer: Buffer, at: number) => boolean) | undefined
 }

@@ -27,6 +27,8 @@ export interface LaneContext {
   readonly limits: FlowLimits
   /** The broker cannot be reached or broke off; `undefined` when it answers again. */
   readonly onTrouble: (broker: BrokerId, error: KafkaError | undefined) => void
+  /** Something is about to be sent, or an answer to be taken. */
+  readonly beginTurn: () => void
   /** Ask again who leads what. */
   readonly refreshLeaders: () => void
 }
@@ -95,6 +97,7 @@ export class TargetLane {
   }
 
   #gather(): { sender: Sender; outgoing: Outgoing }[] {
+    this.#context.beginTurn()
     const gathered: { sender: Sender; outgoing: Outgoing }[] = []
     const again: Sender[] = []
     let bytes = 0
@@ -124,6 +127,7 @@ export class TargetLane {
         })),
       })
       this.#attempt = 0
+      this.#context.beginTurn()
       batches.forEach(({ sender, outgoing }, index) => {
         const result = results[index]
         if (result === undefined)

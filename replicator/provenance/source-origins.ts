@@ -1,5 +1,6 @@
 import { abortable } from '../kafka/abortable.ts'
 import { isControl, producerId } from '../records/batch-header.ts'
+import { LastProducer } from '../records/last-producer.ts'
 import { nextBatch } from '../records/record-batch.ts'
 import type { Flow } from '../topology/model.ts'
 import { leftOutUnder } from './left-out.ts'
@@ -60,15 +61,14 @@ class RegistryOrigins implements SourceOrigins {
 
   learn(records: Buffer, signal: AbortSignal): Promise<void> | undefined {
     let unknown: Set<bigint> | undefined
-    let last = -1n
+    const last = new LastProducer()
     for (let at = 0; ; ) {
       const found = nextBatch(records, at)
       if (found.kind !== 'batch') break
-      const id = producerId(records, at)
       // A producer's marker stands before its first batch: it must not pass for having been asked about.
-      if (id !== last && id >= 0n && !isControl(records, at)) {
-        last = id
-        if (!this.#isKnown(id)) {
+      if (!isControl(records, at) && !last.isSame(records, at)) {
+        const id = producerId(records, at)
+        if (id >= 0n && !this.#isKnown(id)) {
           unknown ??= new Set()
           unknown.add(id)
         }

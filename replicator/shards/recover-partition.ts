@@ -75,8 +75,6 @@ export async function recoverPartition(
 ): Promise<Recovered> {
   const { progress, place } = known
   if (progress === undefined) return await withoutProgress(known, tools, signal)
-  if (progress.rule !== 'everything' && tools.origins === undefined)
-    return refused('it was copied by a flow that left records out, and nobody tells origins any more')
   if (isAnother(progress.targetTopicId, place.targetTopicId))
     return refused('the target topic was re-created: what was copied before is gone')
   const tail = await readTail(progress, known, tools, signal)
@@ -103,6 +101,8 @@ export async function recoverPartition(
   const { targetNext, records } = tail
   if (records === 0)
     return { kind: 'resume', sourceNext: progress.sourceNext, targetNext, how: 'exact', records }
+  if (progress.rule !== 'everything' && tools.origins === undefined)
+    return refused('it was copied by a flow that left records out, and nobody tells origins any more')
   const end = await countOnSource(progress, records, place, tools, signal)
   switch (end.kind) {
     case 'reached':

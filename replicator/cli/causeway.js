@@ -19,6 +19,9 @@ const recent = Number(process.versions.node.split('.')[0]) >= oldestNode
 const flagged = flags.every((flag) => process.execArgv.includes(flag))
 
 if (recent && flagged) {
+  // Starting is part of every takeover: what was compiled once need not be compiled again.
+  const { enableCompileCache } = await import('node:module')
+  enableCompileCache()
   await import(pathToFileURL(entry).href)
 } else {
   const node = recent ? process.execPath : findNode()

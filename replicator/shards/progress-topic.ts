@@ -14,10 +14,11 @@ const TOPIC_ALREADY_EXISTS = 36
  */
 const progressConfigs: ReadonlyMap<string, string> = new Map([
   ['cleanup.policy', 'compact'],
-  ['segment.bytes', String(16 * 1024 * 1024)],
-  ['segment.ms', '600000'],
+  // The least that Kafka 4 allows.
+  ['segment.bytes', String(1024 * 1024)],
+  ['segment.ms', '60000'],
   ['min.cleanable.dirty.ratio', '0.1'],
-  ['max.compaction.lag.ms', '1200000'],
+  ['max.compaction.lag.ms', '120000'],
 ])
 
 export interface ProgressTopicOptions {

@@ -23,6 +23,8 @@ const commands: Readonly<Record<string, string>> = {
   'npm run bench': 'takes long; test/bench has tests of its own',
   'npm run bench -- --quick': 'takes minutes; test/bench has tests of its own',
   'npm run bench:kills': 'takes long; kill-storm.test.ts runs a short one',
+  'npm run bench:takeover': 'takes minutes; test/bench has its pure parts',
+  'npm run bench:overhead': 'takes minutes; test/bench has its pure parts',
   'npm run simulate -- --seed 1': 'takes its time; test/simulation runs a few seeds',
   'npm run check': 'part of npm test',
   'npm run test:unit': 'part of npm test',

@@ -2,7 +2,7 @@
 // Starts the command line on a Node that can run it. Plain JavaScript that any Node from 18 on understands.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { constants } from 'node:os'
+import { constants, homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
@@ -19,9 +19,7 @@ const recent = Number(process.versions.node.split('.')[0]) >= oldestNode
 const flagged = flags.every((flag) => process.execArgv.includes(flag))
 
 if (recent && flagged) {
-  // Starting is part of every takeover: what was compiled once need not be compiled again.
-  const { enableCompileCache } = await import('node:module')
-  enableCompileCache()
+  if (process.argv[2] === 'replicate') await keepCompiled()
   await import(pathToFileURL(entry).href)
 } else {
   const node = recent ? process.execPath : findNode()
@@ -34,6 +32,13 @@ if (recent && flagged) {
   } else {
     runWith(node)
   }
+}
+
+/** Starting is part of every takeover: what was compiled once is kept in the user's cache, beside Kafka. */
+async function keepCompiled() {
+  const { enableCompileCache } = await import('node:module')
+  const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
+  enableCompileCache(join(cache, 'causeway', 'compiled'))
 }
 
 /** The binary of the npm package `node`, looked for beside this package and upwards. */

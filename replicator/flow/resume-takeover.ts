@@ -1,6 +1,6 @@
 import { backoffMs } from '../clock/backoff.ts'
 import type { ProducerIdentity, TopicMetadata } from '../kafka/cluster.ts'
-import { producerEpoch, producerId } from '../records/batch-header.ts'
+import { isProducedBy } from '../records/batch-header.ts'
 import { sourceOffset, type TargetOffset, targetOffset } from '../records/offsets.ts'
 import { ShardLostError } from '../shards/fenced.ts'
 import type { LogWalks } from '../shards/log-walks.ts'
@@ -182,11 +182,7 @@ export class ResumeTakeover {
           isolation: 'read_uncommitted',
           atEnd: { waitMs: 10_000 },
           visit: ({ raw: { buffer, at }, verdict }) =>
-            verdict === 'control' &&
-            producerId(buffer, at) === marker.producerId &&
-            producerEpoch(buffer, at) === marker.producerEpoch
-              ? 'enough'
-              : 'on',
+            verdict === 'control' && isProducedBy(buffer, at, marker) ? 'enough' : 'on',
         },
         limited,
       ),

@@ -102,9 +102,23 @@ export interface ProducerFields {
 /** The fields of a producer that is not idempotent. */
 export const noProducer: ProducerFields = { producerId: -1n, producerEpoch: -1, baseSequence: -1 }
 
+/** Whether the batch was written by this producer in this epoch. Markers bear the producer whose transaction they end. */
+export const isProducedBy = (
+  buffer: Buffer,
+  at: number,
+  producer: Pick<ProducerFields, 'producerId' | 'producerEpoch'>,
+): boolean =>
+  producerEpoch(buffer, at) === producer.producerEpoch && producerId(buffer, at) === producer.producerId
+
+/** Sequence numbers there are: after 2^31 - 1 comes 0. */
+const SEQUENCES = 0x8000_0000
+
 /** The sequence after `count` records: after 2^31 - 1 comes 0. Without idempotence (-1) there is none. */
 export const sequenceAfter = (sequence: number, count: number): number =>
-  sequence < 0 ? sequence : (sequence + count) % 0x8000_0000
+  sequence < 0 ? sequence : (sequence + count) % SEQUENCES
+
+/** How many records on from the sequence `from` the sequence `to` is, in 0 to 2^31 - 1. Neither may be -1. */
+export const sequenceDistance = (from: number, to: number): number => (to - from + SEQUENCES) % SEQUENCES
 
 const idScratch = new BigInt64Array(1)
 const idHalves = new DataView(idScratch.buffer)

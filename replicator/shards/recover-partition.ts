@@ -1,7 +1,7 @@
 import type { ProducerIdentity } from '../kafka/cluster.ts'
 import { KafkaError } from '../kafka/errors.ts'
 import type { ForwardingRule, Origins } from '../provenance/origins.ts'
-import { baseOffset, producerEpoch, producerId } from '../records/batch-header.ts'
+import { baseOffset, isProducedBy, producerId } from '../records/batch-header.ts'
 import { type SourceOffset, type TargetOffset, targetOffset } from '../records/offsets.ts'
 import { alignByContent } from './align-content.ts'
 import { ForwardedContents, SurvivorContents } from './content-walks.ts'
@@ -138,12 +138,8 @@ async function withoutProgress(
       isolation: 'read_uncommitted',
       atEnd: MARKER_WAIT,
       visit({ raw: { buffer, at }, verdict }) {
-        const id = producerId(buffer, at)
-        if (verdict === 'control')
-          return id === marker.producerId && producerEpoch(buffer, at) === marker.producerEpoch
-            ? 'enough'
-            : 'on'
-        if (!formerIds.has(id)) return 'on'
+        if (verdict === 'control') return isProducedBy(buffer, at, marker) ? 'enough' : 'on'
+        if (!formerIds.has(producerId(buffer, at))) return 'on'
         former = baseOffset(buffer, at)
         return 'enough'
       },

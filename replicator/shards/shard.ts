@@ -5,6 +5,7 @@ import { abortable } from '../kafka/abortable.ts'
 import type { Cluster, ProducerIdentity, TopicPartition } from '../kafka/cluster.ts'
 import { protocolError } from '../kafka/errors.ts'
 import type { ProducerRegistry } from '../provenance/origins.ts'
+import { isProducedBy } from '../records/batch-header.ts'
 import type { FlowId } from '../topology/model.ts'
 import { AppendQueue, appendable } from './append-queue.ts'
 import { isFenced, ShardLostError } from './fenced.ts'
@@ -291,11 +292,7 @@ export class Shard {
         visit: (batch) => {
           this.#view.visit(batch)
           const { buffer, at } = batch.raw
-          const isOurs =
-            batch.verdict === 'control' &&
-            buffer.readBigInt64BE(at + 43) === identity.producerId &&
-            buffer.readInt16BE(at + 51) === identity.producerEpoch
-          return isOurs ? 'enough' : 'on'
+          return batch.verdict === 'control' && isProducedBy(buffer, at, identity) ? 'enough' : 'on'
         },
       },
       signal,

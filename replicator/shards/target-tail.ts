@@ -7,12 +7,11 @@ import {
   producerEpoch,
   producerId,
   sequenceAfter,
+  sequenceDistance,
 } from '../records/batch-header.ts'
 import { type TargetOffset, targetOffset } from '../records/offsets.ts'
 import type { VisitedBatch } from './log-walk.ts'
 import type { Progress } from './progress-record.ts'
-
-const SEQUENCES = 0x8000_0000
 
 /**
  * What the target log holds from progress's `targetNext` up to our own marker.
@@ -78,7 +77,7 @@ export class TargetTailReader {
         return 'enough'
       }
       const after = sequenceAfter(sequence, lastOffsetDelta(buffer, at) + 1)
-      this.#records = (after - this.#progress.sequence + SEQUENCES) % SEQUENCES
+      this.#records = sequenceDistance(this.#progress.sequence, after)
       this.#gapSinceOurs = undefined
       return 'on'
     }

@@ -11,6 +11,7 @@ import {
   isControl,
   isDense,
   isLogAppendTime,
+  isProducedBy,
   isTransactional,
   lastOffset,
   magicOf,
@@ -21,6 +22,8 @@ import {
   producerId,
   recordCount,
   rewriteForTarget,
+  sequenceAfter,
+  sequenceDistance,
   storedCrc,
 } from '../../../replicator/records/batch-header.ts'
 import { batchHeaderBytes } from '../../../replicator/records/batch-layout.ts'
@@ -85,6 +88,42 @@ describe('the header of a record batch', () => {
     assert.equal(codecOf(batch, 0), 'unassigned')
     batch.writeBigInt64BE(-1n, 35)
     assert.equal(maxTimestampMs(batch, 0), -1)
+  })
+})
+
+describe('the producer of a batch', () => {
+  test('is one id in one epoch', () => {
+    fc.assert(
+      fc.property(anyBatch, fc.nat(40), anyProducer, (batch, before, producer) => {
+        rewriteForTarget(batch, 0, producer)
+        const framed = Buffer.concat([Buffer.alloc(before, 0xa5), batch])
+        const { producerId, producerEpoch } = producer
+        assert.equal(isProducedBy(framed, before, producer), true)
+        assert.equal(isProducedBy(framed, before, { producerId: producerId ^ 1n, producerEpoch }), false)
+        assert.equal(isProducedBy(framed, before, { producerId: ~producerId, producerEpoch }), false)
+        assert.equal(
+          isProducedBy(framed, before, { producerId, producerEpoch: producerEpoch ^ 0x100 }),
+          false,
+        )
+        assert.equal(isProducedBy(framed, before, { producerId, producerEpoch: producerEpoch ^ 1 }), false)
+      }),
+    )
+  })
+
+  test('numbers records on from 2^31 - 1 to 0', () => {
+    const anySequence = fc.nat(2 ** 31 - 1)
+    fc.assert(
+      fc.property(anySequence, anySequence, (from, count) => {
+        const to = sequenceAfter(from, count)
+        assert.ok(to >= 0 && to < 2 ** 31)
+        assert.equal(sequenceDistance(from, to), count)
+      }),
+    )
+    assert.equal(sequenceAfter(2 ** 31 - 1, 1), 0)
+    assert.equal(sequenceDistance(2 ** 31 - 2, 3), 5)
+    assert.equal(sequenceDistance(7, 7), 0)
+    assert.equal(sequenceDistance(8, 7), 2 ** 31 - 1)
+    assert.equal(sequenceAfter(-1, 5), -1)
   })
 })
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Transaction } from '../../../replicator/kafka/cluster.ts'
-import { isControl, producerEpoch, producerId } from '../../../replicator/records/batch-header.ts'
+import { isControl, isProducedBy } from '../../../replicator/records/batch-header.ts'
 import { sourceOffset, targetOffset } from '../../../replicator/records/offsets.ts'
 import {
   addToTransaction,
@@ -49,12 +49,7 @@ class FenceScene extends ShardScene {
     const isMarked = (at: FencePlace['target']): boolean =>
       this.target
         .log(at)
-        .batches.some(
-          ({ bytes }) =>
-            isControl(bytes, 0) &&
-            (by === undefined ||
-              (producerId(bytes, 0) === by.producerId && producerEpoch(bytes, 0) === by.producerEpoch)),
-        )
+        .batches.some(({ bytes }) => isControl(bytes, 0) && (by === undefined || isProducedBy(bytes, 0, by)))
     return [
       ...(isMarked(progress) ? ['progress'] : []),
       ...this.places.filter((place) => isMarked(place.target)).map((place) => place.target.partition),

@@ -1,11 +1,6 @@
+import type { LogBounds } from '../kafka/list-bounds.ts'
 import { type ResumePlace, resumeCommand } from '../topology/resume-command.ts'
 import type { EpochMark } from './epoch-trail.ts'
-
-/** Where a partition's log begins and ends on one cluster: the end is the high watermark. */
-export interface LogBounds {
-  readonly start: bigint
-  readonly end: bigint
-}
 
 /** What the source says about a leader epoch: the largest one it knows up to that, and where it ends. */
 export interface EpochEnd {

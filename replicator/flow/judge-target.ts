@@ -1,5 +1,6 @@
+import type { LogBounds } from '../kafka/list-bounds.ts'
 import { type ResumePlace, resumeCommand } from '../topology/resume-command.ts'
-import { type LogBounds, placeOf, type StopText } from './judge-source.ts'
+import { placeOf, type StopText } from './judge-source.ts'
 import type { Retention } from './retention.ts'
 
 /** What somebody did to a copy. */

@@ -1,5 +1,5 @@
 import type { Cluster, TopicPartition } from '../kafka/cluster.ts'
-import type { LogBounds } from './judge-source.ts'
+import { type LogBounds, listBounds } from '../kafka/list-bounds.ts'
 
 export interface SeenBounds extends LogBounds {
   /** Of the leader that answered; `undefined` when it did not say. */
@@ -15,18 +15,11 @@ export async function readBounds(
   partitions: readonly TopicPartition[],
   signal: AbortSignal,
 ): Promise<readonly (SeenBounds | undefined)[]> {
-  if (partitions.length === 0) return []
-  const asked = partitions.map(({ topic, partition }) => ({ topic, partition }))
   // The end is asked for first: a log that is emptied between the two must not look as if it ended before its start.
-  const queries = [
-    ...asked.map((at) => ({ ...at, at: 'latest' as const })),
-    ...asked.map((at) => ({ ...at, at: 'earliest' as const })),
-  ]
-  const answers = await cluster.listOffsets(queries, signal)
-  return asked.map((_, index) => {
-    const [latest, earliest] = [answers[index]?.result, answers[asked.length + index]?.result]
-    if (latest?.ok !== true || earliest?.ok !== true) return undefined
-    const { offset: end, leaderEpoch } = latest.value
-    return { start: earliest.value.offset, end, leaderEpoch }
-  })
+  const listed = await listBounds(cluster, partitions, 'latest', signal)
+  return listed.map(({ start, end }) =>
+    start.ok && end.ok
+      ? { start: start.value.offset, end: end.value.offset, leaderEpoch: end.value.leaderEpoch }
+      : undefined,
+  )
 }

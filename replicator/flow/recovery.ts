@@ -1,5 +1,6 @@
 import { backoffMs } from '../clock/backoff.ts'
 import { KafkaError } from '../kafka/errors.ts'
+import { listBounds } from '../kafka/list-bounds.ts'
 import { sourceOffset } from '../records/offsets.ts'
 import { fetchVerdict } from './fetch-verdict.ts'
 import type { FlowOptions } from './flow-options.ts'
@@ -134,14 +135,10 @@ export class Recovery {
     const { source, acceptsGap, announce, flow } = this.#context.options
     const { sourceTopic } = partition.place
     const place = { topic: sourceTopic, partition: partition.partition }
-    const answers = await source.listOffsets(
-      [
-        { ...place, at: 'earliest' },
-        { ...place, at: 'latest' },
-      ],
-      signal,
+    const [listed] = await listBounds(source, [place], 'earliest', signal)
+    const [earliest, latest] = [listed?.start, listed?.end].map((end) =>
+      end?.ok === true ? end.value.offset : undefined,
     )
-    const [earliest, latest] = answers.map(({ result }) => (result.ok ? result.value.offset : undefined))
     const { position } = partition
     if (earliest === undefined || latest === undefined || (position >= earliest && position <= latest)) {
       // A follower that had just become leader did not know its own end yet.

@@ -1,10 +1,10 @@
 import type { TopicMetadata } from '../kafka/cluster.ts'
+import type { LogBounds } from '../kafka/list-bounds.ts'
 import { baseOffset, lastOffset, recordCount } from '../records/batch-header.ts'
 import { LogWalks } from '../shards/log-walks.ts'
 import type { Progress } from '../shards/progress-record.ts'
 import { readProgress } from '../shards/progress-topic.ts'
 import type { FlowOptions } from './flow-options.ts'
-import type { LogBounds } from './judge-source.ts'
 import { readBounds } from './log-bounds.ts'
 import {
   effectOf,

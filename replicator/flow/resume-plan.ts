@@ -1,5 +1,5 @@
 import type { OffsetQuery } from '../kafka/cluster.ts'
-import type { LogBounds } from './judge-source.ts'
+import type { LogBounds } from '../kafka/list-bounds.ts'
 
 /** Where a person wants a partition to go on: on the source. `next`: right behind what was copied. */
 export type ResumeFrom =

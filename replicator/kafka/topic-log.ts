@@ -8,6 +8,7 @@ import { encodeBatch } from '../records/encode.ts'
 import { nextBatch, rawBatch } from '../records/record-batch.ts'
 import type { BrokerChannel, BrokerId, Cluster } from './cluster.ts'
 import { isRetriable, type KafkaError, protocolError } from './errors.ts'
+import { boundsOfLog } from './list-bounds.ts'
 
 const FETCH_BYTES_MAX = 4 * 1024 * 1024
 const FETCH_WAIT_MAX_MS = 500
@@ -45,17 +46,7 @@ export class TopicLog {
     from = 0n,
   ): Promise<{ readonly start: bigint; readonly end: bigint }> {
     const { cluster, topic } = this.#options
-    const bounds = await cluster.listOffsets(
-      [
-        { topic, partition, at: 'earliest' },
-        { topic, partition, at: 'latest' },
-      ],
-      signal,
-    )
-    const [start = 0n, end = 0n] = bounds.map(({ result }) => {
-      if (!result.ok) throw result.error
-      return result.value.offset
-    })
+    const { start, end } = await boundsOfLog(cluster, { topic, partition }, signal)
     if (from > end) {
       const place = { cluster: cluster.alias, topic, partition }
       throw protocolError(OFFSET_OUT_OF_RANGE, place, `it ends at ${end}; ${from} of it were read before`)

@@ -6,7 +6,7 @@ import type {
   Transaction,
 } from '../kafka/cluster.ts'
 import { isRetriable, type KafkaError } from '../kafka/errors.ts'
-import type { LogBounds } from './log-walks.ts'
+import { type LogBounds, listBounds } from '../kafka/list-bounds.ts'
 import type { ProgressKey } from './progress-record.ts'
 
 const INVALID_PRODUCER_EPOCH = 47
@@ -130,26 +130,20 @@ export async function boundsOf(
   places: readonly FencePlace[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<FencePlace, LogBounds | FenceRefusal>> {
-  if (places.length === 0) return new Map()
-  const answers = await target.listOffsets(
-    places.flatMap(({ target: at }) => [
-      { ...at, at: 'earliest' as const },
-      { ...at, at: 'latest' as const },
-    ]),
-    signal,
-  )
-  return new Map(
-    places.map((place, index): [FencePlace, LogBounds | FenceRefusal] => {
-      const start = answers[2 * index]?.result
-      const end = answers[2 * index + 1]?.result
-      if (start === undefined || end === undefined)
-        throw new Error('ListOffsets answered less than it was asked')
-      if (start.ok && end.ok) return [place, { start: start.value.offset, end: end.value.offset }]
+  const asked = places.map((place) => place.target)
+  const listed = await listBounds(target, asked, 'earliest', signal)
+  const bounds = new Map<FencePlace, LogBounds | FenceRefusal>()
+  for (const [index, { start, end }] of listed.entries()) {
+    const place = places[index]
+    if (place === undefined) throw new Error('Unreachable: bounds are listed of what was asked about')
+    if (start.ok && end.ok) bounds.set(place, { start: start.value.offset, end: end.value.offset })
+    else {
       const failed = start.ok ? end : start
       if (failed.ok) throw new Error('Unreachable: one of the two has failed')
-      return [place, refusalOf(failed.error, 'Grant the replicator DESCRIBE on the target topic.')]
-    }),
-  )
+      bounds.set(place, refusalOf(failed.error, 'Grant the replicator DESCRIBE on the target topic.'))
+    }
+  }
+  return bounds
 }
 
 function refusalOf(error: KafkaError, wayOut: string): FenceRefusal {

@@ -1,16 +1,11 @@
 import { backoffMs } from '../clock/backoff.ts'
 import type { BrokerId, Cluster, TopicMetadata } from '../kafka/cluster.ts'
 import { isRetriable, KafkaError, protocolError } from '../kafka/errors.ts'
+import { boundsOfLog, type LogBounds } from '../kafka/list-bounds.ts'
 import type { LogWalksOptions, Walk, WalkEnd, WalkRequest } from './log-walk.ts'
 import { isOutOfPatience, WalkLane, type WalkPlace } from './walk-lane.ts'
 
 const LEADER_NOT_AVAILABLE = 5
-
-/** Where a log begins and ends (its high watermark). */
-export interface LogBounds {
-  readonly start: bigint
-  readonly end: bigint
-}
 
 /**
  * Walks through many partitions' logs at once: one connection and one Fetch at a time for each broker, whatever the
@@ -54,19 +49,8 @@ export class LogWalks {
   }
 
   /** @throws KafkaError when the cluster does not say */
-  async bounds(topic: string, partition: number, signal: AbortSignal): Promise<LogBounds> {
-    const queries = [
-      { topic, partition, at: 'earliest' as const },
-      { topic, partition, at: 'latest' as const },
-    ]
-    const answers = await this.#options.cluster.listOffsets(queries, signal)
-    const [start, end] = answers.map(({ result }) => {
-      if (!result.ok) throw result.error
-      return result.value.offset
-    })
-    if (start === undefined || end === undefined)
-      throw new Error('ListOffsets answered less than it was asked')
-    return { start, end }
+  bounds(topic: string, partition: number, signal: AbortSignal): Promise<LogBounds> {
+    return boundsOfLog(this.#options.cluster, { topic, partition }, signal)
   }
 
   /** Gives up every walk and disconnects. */

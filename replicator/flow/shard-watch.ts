@@ -3,6 +3,7 @@ import type { Cluster, ProducerIdentity } from '../kafka/cluster.ts'
 import { KafkaError } from '../kafka/errors.ts'
 import { producerEpoch, producerId } from '../records/batch-header.ts'
 import type { LogWalks } from '../shards/log-walks.ts'
+import { keepLooking } from './keep-looking.ts'
 import { timeLimited } from './time-limit.ts'
 
 /** A shard that this process owns, as far as it knows. */
@@ -39,17 +40,9 @@ export class ShardWatch {
   }
 
   /** Looks until the signal aborts, then returns. A target that does not answer is asked again. */
-  async run(signal: AbortSignal): Promise<void> {
+  run(signal: AbortSignal): Promise<void> {
     const { clock, intervalMs } = this.#context
-    while (true) {
-      try {
-        await clock.sleep(intervalMs, signal)
-        await this.look(signal)
-      } catch (error) {
-        if (signal.aborted) return
-        if (!(error instanceof KafkaError)) throw error
-      }
-    }
+    return keepLooking(clock, intervalMs, (until) => this.look(until), signal)
   }
 
   /** @throws KafkaError when the target does not answer */

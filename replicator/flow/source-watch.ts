@@ -1,11 +1,11 @@
 import type { Clock } from '../clock/clock.ts'
 import type { Cluster, TopicPartition } from '../kafka/cluster.ts'
-import { KafkaError } from '../kafka/errors.ts'
 import type { EpochMark, EpochTrail } from './epoch-trail.ts'
 import { judgeBounds, judgeEpoch, type SourceFinding } from './judge-source.ts'
+import { keepLooking } from './keep-looking.ts'
 import { readBounds, type SeenBounds } from './log-bounds.ts'
 import type { Forecastable, OverrunWatch } from './overrun-watch.ts'
-import { recreatedTopics } from './recreated-topics.ts'
+import { confirm } from './second-look.ts'
 
 /** A source partition that is looked after. */
 export interface SourceWatched extends Forecastable {
@@ -27,9 +27,6 @@ export interface SourceWatchContext<P extends SourceWatched> {
   /** Hears of every look, stopped partitions included. */
   readonly overruns: OverrunWatch<P>
 }
-
-/** Until a finding is looked at again, in milliseconds: a leader that has just been elected may be behind for a moment. */
-const CONFIRM_MS = 300
 
 interface Epochs {
   /** The leader epoch under which the newest mark was verified. */
@@ -57,19 +54,9 @@ export class SourceWatch<P extends SourceWatched> {
   }
 
   /** Looks until the signal aborts, then returns. A source that does not answer is asked again. */
-  async run(signal: AbortSignal): Promise<void> {
+  run(signal: AbortSignal): Promise<void> {
     const { clock, intervalMs } = this.#context
-    while (true) {
-      try {
-        await clock.sleep(intervalMs, signal)
-        await this.look(signal)
-        this.#looks++
-      } catch (error) {
-        if (signal.aborted) return
-        // Discovery and the lanes say that the source is away.
-        if (!(error instanceof KafkaError)) throw error
-      }
-    }
+    return keepLooking(clock, intervalMs, (until) => this.look(until), signal)
   }
 
   /**
@@ -82,24 +69,15 @@ export class SourceWatch<P extends SourceWatched> {
     const bounds = await this.#findings(watched, signal)
     const suspects = watched.filter((_, index) => bounds[index]?.finding !== undefined)
     if (suspects.length > 0) {
-      await clock.sleep(CONFIRM_MS, signal)
-      const recreated = await recreatedTopics(
-        source,
-        suspects.map(({ sourceAt }) => sourceAt),
-        signal,
-      )
-      const again = await this.#findings(suspects, signal)
-      for (const [index, partition] of suspects.entries()) {
-        if (partition.isStopped) continue
-        const { topic, topicId } = partition.sourceAt
-        const finding = recreated(topic, topicId) ? ({ kind: 're-created' } as const) : again[index]?.finding
-        if (finding !== undefined) onFinding(partition, finding)
-      }
+      const placeOf = (partition: P) => partition.sourceAt
+      const look = (partitions: readonly P[], until: AbortSignal) => this.#findings(partitions, until)
+      await confirm({ cluster: source, clock, placeOf, look, onFinding }, suspects, signal)
     }
     await overruns.look(
       watched.map((partition, index) => ({ partition, bounds: bounds[index]?.bounds })),
       signal,
     )
+    this.#looks++
   }
 
   async #findings(watched: readonly P[], signal: AbortSignal): Promise<readonly Seen[]> {

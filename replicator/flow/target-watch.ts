@@ -12,9 +12,10 @@ import {
   type TargetFinding,
   type YoungRecord,
 } from './judge-target.ts'
+import { keepLooking } from './keep-looking.ts'
 import { readBounds, type SeenBounds } from './log-bounds.ts'
-import { recreatedTopics } from './recreated-topics.ts'
 import { type Retention, readRetention } from './retention.ts'
+import { confirm } from './second-look.ts'
 import { timeLimited } from './time-limit.ts'
 
 /** A target partition that is looked after. */
@@ -42,7 +43,6 @@ export interface TargetWatchContext<P extends TargetWatched> {
   readonly onFinding: (partition: P, finding: TargetFinding) => void
 }
 
-const CONFIRM_MS = 300
 const WALK_TIMEOUT_MS = 5000
 /** How often proofs of youth are renewed, and how long one is good for at most; in milliseconds. */
 const YOUNG_REFRESH_MS = 60_000
@@ -103,19 +103,9 @@ export class TargetWatch<P extends TargetWatched> {
   }
 
   /** Looks until the signal aborts, then returns. A target that does not answer is asked again. */
-  async run(signal: AbortSignal): Promise<void> {
+  run(signal: AbortSignal): Promise<void> {
     const { clock, intervalMs } = this.#context
-    while (true) {
-      try {
-        await clock.sleep(intervalMs, signal)
-        await this.look(signal)
-        this.#looks++
-      } catch (error) {
-        if (signal.aborted) return
-        // Discovery and the lanes say that the target is away.
-        if (!(error instanceof KafkaError)) throw error
-      }
-    }
+    return keepLooking(clock, intervalMs, (until) => this.look(until), signal)
   }
 
   /**
@@ -128,19 +118,9 @@ export class TargetWatch<P extends TargetWatched> {
     const seen = await this.#see(watched, signal)
     const suspects = watched.filter((_, index) => seen[index]?.finding !== undefined)
     if (suspects.length > 0) {
-      await clock.sleep(CONFIRM_MS, signal)
-      const recreated = await recreatedTopics(
-        target,
-        suspects.map(({ targetAt }) => targetAt),
-        signal,
-      )
-      const again = await this.#see(suspects, signal)
-      for (const [index, partition] of suspects.entries()) {
-        if (partition.isStopped) continue
-        const { topic, topicId } = partition.targetAt
-        const finding = recreated(topic, topicId) ? ({ kind: 're-created' } as const) : again[index]?.finding
-        if (finding !== undefined) onFinding(partition, finding)
-      }
+      const placeOf = (partition: P) => partition.targetAt
+      const look = (partitions: readonly P[], until: AbortSignal) => this.#see(partitions, until)
+      await confirm({ cluster: target, clock, placeOf, look, onFinding }, suspects, signal)
     }
     // A start that was judged is the one to compare with next time.
     for (const [index, partition] of watched.entries()) {
@@ -149,6 +129,7 @@ export class TargetWatch<P extends TargetWatched> {
     }
     if (this.#context.exclusive) await this.#lookForForeign(watched, seen, signal)
     await this.#renew(watched, seen, signal)
+    this.#looks++
   }
 
   async #see(watched: readonly P[], signal: AbortSignal): Promise<readonly Seen[]> {

@@ -3,6 +3,7 @@ import type { Clock } from '../clock/clock.ts'
 import type { Random } from '../clock/random.ts'
 import type { Cluster, TopicMetadata } from '../kafka/cluster.ts'
 import { KafkaError, protocolError } from '../kafka/errors.ts'
+import { OneAtATime } from '../kafka/one-at-a-time.ts'
 import { TopicLog } from '../kafka/topic-log.ts'
 import { LostRegistryError } from './lost-registry.ts'
 import type { RegisteredProducer } from './origins.ts'
@@ -45,7 +46,7 @@ export class RegistryLog {
   #topic: { readonly id: string | undefined } | undefined
   #next = 0n
   #lost: LostRegistryError | undefined
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turns = new OneAtATime()
 
   constructor(options: RegistryOptions) {
     this.#options = options
@@ -84,17 +85,15 @@ export class RegistryLog {
   }
 
   async close(): Promise<void> {
-    await this.#turn
+    await this.#turns.settled()
     await this.#log.close()
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(() => {
+    return this.#turns.run(() => {
       if (this.#lost !== undefined) throw this.#lost
       return work()
     })
-    this.#turn = done.catch(() => {})
-    return done
   }
 
   async #readOn(signal: AbortSignal): Promise<void> {

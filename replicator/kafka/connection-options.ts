@@ -1,7 +1,8 @@
 import { isIP } from 'node:net'
 import { checkServerIdentity, createSecureContext, type ConnectionOptions as TlsOptions } from 'node:tls'
 import type { ConnectionOptions, SASLMechanismValue, SASLOptions } from '@platformatic/kafka'
-import { KafkaError, transportError } from './errors.ts'
+import { type KafkaError, transportError } from './errors.ts'
+import { askToken } from './log-in-token.ts'
 import type { ConnectionSettings, SaslSettings, TlsSettings } from './settings.ts'
 
 /** Limit for opening a connection, log-in included. */
@@ -93,24 +94,14 @@ function saslOptions(sasl: SaslSettings): SASLOptions {
   const { extensions } = sasl
   return {
     mechanism,
-    token: () => freshToken(sasl.token),
+    // The library asks for each log-in and each renewal, so this is where tokens are renewed.
+    token: async () => (await askToken(sasl.token, { during: 'logging in' })).reveal(),
     authBytesValidator: (answer, done) => {
       const refusal = tokenRefusal(answer)
       if (refusal) done(refusal)
       else done(null, answer)
     },
     ...(extensions && { oauthBearerExtensions: () => ({ ...extensions }) }),
-  }
-}
-
-/** The library asks for each log-in and each renewal, so the callback is where tokens are renewed. */
-async function freshToken(token: () => Promise<{ reveal(): string }>): Promise<string> {
-  try {
-    return (await token()).reveal()
-  } catch (error) {
-    if (error instanceof KafkaError) throw error
-    const reason = error instanceof Error ? error.message : String(error)
-    throw transportError('token', `no token to log in with (${reason})`, { during: 'logging in' }, error)
   }
 }
 

@@ -9,7 +9,7 @@ import {
 import { connectionFailure } from '../connection-failure.ts'
 import { saslMechanisms, tokenRefusal } from '../connection-options.ts'
 import { type ErrorPlace, KafkaError, transportError, withPlace } from '../errors.ts'
-import type { Secret } from '../secret.ts'
+import { askToken } from '../log-in-token.ts'
 import type { SaslSettings } from '../settings.ts'
 import type { BrokerConnection } from './broker-connection.ts'
 import { FETCH_API_KEY, FETCH_VERSIONS } from './fetch-codec.ts'
@@ -84,16 +84,6 @@ export async function logIn(connection: BrokerConnection, sasl: SaslSettings): P
 
 function lifetime(sessionLifetimeMs: bigint): number | undefined {
   return sessionLifetimeMs > 0n ? Number(sessionLifetimeMs) : undefined
-}
-
-/** Whoever gives tokens may fail for a while: that is no refused log-in. */
-async function askToken(ask: () => Promise<Secret>, place: ErrorPlace): Promise<Secret> {
-  try {
-    return await ask()
-  } catch (cause) {
-    if (cause instanceof KafkaError) throw cause
-    throw transportError('token', 'There is no token to log in with', place, cause)
-  }
 }
 
 function loginError(error: unknown, sasl: SaslSettings, place: ErrorPlace): KafkaError {

@@ -1,20 +1,17 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
 import { Writer } from '@platformatic/kafka'
-import type { Cluster, GroupMember } from '../../../replicator/kafka/cluster.ts'
-import { createKafkaCluster } from '../../../replicator/kafka/kafka-cluster.ts'
-import type { RegionAlias } from '../../../replicator/topology/model.ts'
-import {
-  apiVersionsAnswer,
-  HastyClock,
-  type ScriptedAnswer,
-  ScriptedBroker,
-  type ScriptedRequest,
-} from './scripted-broker.ts'
+import type { GroupMember } from '../../../replicator/kafka/cluster.ts'
+import { apiVersionsAnswer, type ScriptedAnswer } from './scripted-broker.ts'
+import { coordinatorAnswer, inTurn, ScriptedScene } from './scripted-scene.ts'
 
 const keys = { findCoordinator: 10, joinGroup: 11, heartbeat: 12, leaveGroup: 13, apiVersions: 18 } as const
 const versions = { 10: [6, 6], 11: [9, 9], 12: [4, 4], 13: [5, 5], 14: [5, 5] } as const
-type Script = Partial<Record<keyof typeof keys, (request: ScriptedRequest) => ScriptedAnswer>>
+const scene = new ScriptedScene(keys, {
+  apiVersions: () => apiVersionsAnswer(versions),
+  findCoordinator: (_request, broker) => coordinatorAnswer('g', broker.port),
+})
+afterEach(() => scene.end())
 
 const member: GroupMember = { group: 'g', memberId: 'm', instanceId: undefined, generation: 1 }
 const joining = {
@@ -25,46 +22,6 @@ const joining = {
   protocols: [{ name: 'v1', metadata: Buffer.from('x') }],
   sessionTimeoutMs: 10_000,
   rebalanceTimeoutMs: 10_000,
-}
-
-const cleanUps: (() => unknown)[] = []
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
-})
-
-async function startBroker(script: Script): Promise<ScriptedBroker> {
-  const broker = await ScriptedBroker.start((request) => {
-    const name = (Object.keys(keys) as (keyof typeof keys)[]).find((each) => keys[each] === request.key)
-    const answer = name === undefined ? undefined : script[name]
-    if (answer !== undefined) return answer(request)
-    if (request.key === keys.apiVersions) return apiVersionsAnswer(versions)
-    if (request.key === keys.findCoordinator) return coordinatorAnswer(broker.port)
-    return 'hang up'
-  })
-  cleanUps.push(() => broker.stop())
-  return broker
-}
-
-function connect(port: number): Cluster {
-  const cluster = createKafkaCluster({
-    alias: 'eu-west' as RegionAlias,
-    settings: { bootstrap: [`127.0.0.1:${port}`], clientId: 'test' },
-    clock: new HastyClock(),
-    random: { next: () => 0.5 },
-  })
-  cleanUps.push(() => cluster.destroy())
-  return cluster
-}
-
-/** FindCoordinator 6. */
-function coordinatorAnswer(port: number): Writer {
-  return Writer.create()
-    .appendInt32(0)
-    .appendArray([port], (writer) => {
-      writer.appendString('g').appendInt32(1).appendString('127.0.0.1').appendInt32(port)
-      writer.appendInt16(0).appendString(null)
-    })
-    .appendTaggedFields()
 }
 
 /** JoinGroup 9. */
@@ -97,39 +54,33 @@ function leaveAnswer(code: number): Writer {
     .appendTaggedFields()
 }
 
-/** Answers with each in turn, and then with the last again and again. */
-function inTurn(...answers: readonly (() => ScriptedAnswer)[]): () => ScriptedAnswer {
-  let next = 0
-  return () => (answers[Math.min(next++, answers.length - 1)] as () => ScriptedAnswer)()
-}
-
 describe('requests of a group', () => {
   test('joins again with the id that it is given', async () => {
-    const broker = await startBroker({
+    const broker = await scene.startBroker({
       joinGroup: inTurn(
         () => joinAnswer(79, 'm-1'),
         () => joinAnswer(0, 'm-1'),
       ),
     })
-    const joined = await connect(broker.port).joinGroup(joining)
+    const joined = await scene.connect(broker.port).joinGroup(joining)
     assert.equal(joined.memberId, 'm-1')
     const [first, second] = broker.heard(keys.joinGroup)
     assert.ok(!first?.body.includes('m-1') && second?.body.includes('m-1'))
   })
 
   test('asks who coordinates again when another broker does by now', async () => {
-    const next = await startBroker({ heartbeat: () => heartbeatAnswer(0) })
-    const first = await startBroker({
+    const next = await scene.startBroker({ heartbeat: () => heartbeatAnswer(0) })
+    const first = await scene.startBroker({
       heartbeat: inTurn(
         () => heartbeatAnswer(0),
         () => heartbeatAnswer(16),
       ),
       findCoordinator: inTurn(
-        () => coordinatorAnswer(first.port),
-        () => coordinatorAnswer(next.port),
+        () => coordinatorAnswer('g', first.port),
+        () => coordinatorAnswer('g', next.port),
       ),
     })
-    const cluster = connect(first.port)
+    const cluster = scene.connect(first.port)
     await cluster.heartbeatGroup(member)
     await cluster.heartbeatGroup(member)
     assert.equal(first.heard(keys.findCoordinator).length, 2)
@@ -143,8 +94,8 @@ describe('requests of a group', () => {
       asked.resolve()
       return 'silence'
     }
-    const broker = await startBroker({ heartbeat: inTurn(silent, () => heartbeatAnswer(0)) })
-    const cluster = connect(broker.port)
+    const broker = await scene.startBroker({ heartbeat: inTurn(silent, () => heartbeatAnswer(0)) })
+    const cluster = scene.connect(broker.port)
     const enough = new AbortController()
     const stuck = cluster.heartbeatGroup(member, enough.signal)
     await asked.promise
@@ -163,8 +114,8 @@ describe('requests of a group', () => {
       asked.resolve()
       return 'silence'
     }
-    const broker = await startBroker({ joinGroup: waits, heartbeat: () => heartbeatAnswer(27) })
-    const cluster = connect(broker.port)
+    const broker = await scene.startBroker({ joinGroup: waits, heartbeat: () => heartbeatAnswer(27) })
+    const cluster = scene.connect(broker.port)
     const waiting = assert.rejects(cluster.joinGroup(joining), /closed on this side/)
     await asked.promise
     const opened = broker.heard(keys.apiVersions).length
@@ -175,13 +126,13 @@ describe('requests of a group', () => {
   })
 
   test('tells how leaving went for the member itself', async () => {
-    const broker = await startBroker({
+    const broker = await scene.startBroker({
       leaveGroup: inTurn(
         () => leaveAnswer(25),
         () => leaveAnswer(0),
       ),
     })
-    const cluster = connect(broker.port)
+    const cluster = scene.connect(broker.port)
     await assert.rejects(cluster.leaveGroup(member), { code: 25 })
     await cluster.leaveGroup(member)
   })

@@ -2,66 +2,28 @@ import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Writer } from '@platformatic/kafka'
-import type { BrokerChannel, Cluster } from '../../../replicator/kafka/cluster.ts'
+import type { BrokerChannel } from '../../../replicator/kafka/cluster.ts'
 import { brokerId } from '../../../replicator/kafka/cluster.ts'
-import { createKafkaCluster, type KafkaClusterOptions } from '../../../replicator/kafka/kafka-cluster.ts'
-import type { RegionAlias } from '../../../replicator/topology/model.ts'
 import {
   apiVersionsAnswer,
   createPartitionsAnswer,
   createTopicsAnswer,
-  HastyClock,
   keys,
   listOffsetsAnswer,
   metadataAnswer,
   type ScriptedAnswer,
-  ScriptedBroker,
-  type ScriptedRequest,
 } from './scripted-broker.ts'
+import { inTurn, ScriptedScene } from './scripted-scene.ts'
 
-const cleanUps: (() => unknown)[] = []
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
-})
-
-async function startBroker(
-  script: Partial<Record<keyof typeof keys, (request: ScriptedRequest) => ScriptedAnswer>>,
-): Promise<ScriptedBroker> {
-  const broker = await ScriptedBroker.start((request) => {
-    const name = (Object.keys(keys) as (keyof typeof keys)[]).find((each) => keys[each] === request.key)
-    const answer = name === undefined ? undefined : script[name]
-    if (answer !== undefined) return answer(request)
-    return request.key === keys.apiVersions ? apiVersionsAnswer() : 'hang up'
-  })
-  cleanUps.push(() => broker.stop())
-  return broker
-}
-
-function connect(port: number, options: Partial<KafkaClusterOptions> = {}): Cluster & { clock: HastyClock } {
-  const clock = new HastyClock()
-  const cluster = createKafkaCluster({
-    alias: 'us-east' as RegionAlias,
-    settings: { bootstrap: [`127.0.0.1:${port}`], clientId: 'test' },
-    clock,
-    random: { next: () => 0.5 },
-    ...options,
-  })
-  cleanUps.push(() => cluster.destroy())
-  return Object.assign(cluster, { clock })
-}
-
-/** Answers with each in turn, and then with the last again and again. */
-function inTurn(...answers: readonly (() => ScriptedAnswer)[]): () => ScriptedAnswer {
-  let next = 0
-  return () => (answers[Math.min(next++, answers.length - 1)] as () => ScriptedAnswer)()
-}
+const scene = new ScriptedScene(keys, { apiVersions: () => apiVersionsAnswer() })
+afterEach(() => scene.end())
 
 describe('requests', () => {
   test('wait as long as the broker asked for', async () => {
-    const broker = await startBroker({
+    const broker = await scene.startBroker({
       metadata: () => metadataAnswer({ ports: { 0: broker.port }, throttleMs: 5000 }),
     })
-    const cluster = connect(broker.port)
+    const cluster = scene.connect(broker.port)
     await cluster.describeCluster()
     assert.deepEqual(cluster.clock.slept, [])
     await cluster.describeCluster()
@@ -69,8 +31,8 @@ describe('requests', () => {
   })
 
   test('never create the topics that they ask about', async () => {
-    const broker = await startBroker({ metadata: () => metadataAnswer({ ports: { 0: broker.port } }) })
-    const lookups = await connect(broker.port).describeTopics(['orders'])
+    const broker = await scene.startBroker({ metadata: () => metadataAnswer({ ports: { 0: broker.port } }) })
+    const lookups = await scene.connect(broker.port).describeTopics(['orders'])
     assert.deepEqual(lookups.get('orders'), { kind: 'missing' })
     const [request] = broker.heard(keys.metadata)
     // The request ends with allow_auto_topic_creation, include_topic_authorized_operations and no tagged fields.
@@ -78,17 +40,17 @@ describe('requests', () => {
   })
 
   test('go back to the bootstrap address when every known broker is gone', async () => {
-    const gone = await startBroker({ metadata: () => 'hang up' })
-    const broker = await startBroker({ metadata: () => metadataAnswer({ ports: { 0: gone.port } }) })
-    const cluster = connect(broker.port)
+    const gone = await scene.startBroker({ metadata: () => 'hang up' })
+    const broker = await scene.startBroker({ metadata: () => metadataAnswer({ ports: { 0: gone.port } }) })
+    const cluster = scene.connect(broker.port)
     await cluster.describeCluster()
     await gone.stop()
     assert.deepEqual((await cluster.describeCluster()).brokers, [0])
   })
 
   test('say which versions are missing on both sides', async () => {
-    const broker = await startBroker({ apiVersions: () => apiVersionsAnswer({ 3: [0, 8] }) })
-    await assert.rejects(connect(broker.port).describeCluster(), {
+    const broker = await scene.startBroker({ apiVersions: () => apiVersionsAnswer({ 3: [0, 8] }) })
+    await assert.rejects(scene.connect(broker.port).describeCluster(), {
       kind: 'unsupported-version',
       retriable: false,
       message: /the broker speaks Metadata 0 to 8, Causeway 9 to 12/,
@@ -96,14 +58,17 @@ describe('requests', () => {
   })
 
   test('an answer that cannot be read is final', async () => {
-    const broker = await startBroker({ metadata: () => Writer.create().appendInt16(7) })
-    await assert.rejects(connect(broker.port).describeCluster(), { kind: 'malformed', retriable: false })
+    const broker = await scene.startBroker({ metadata: () => Writer.create().appendInt16(7) })
+    await assert.rejects(scene.connect(broker.port).describeCluster(), {
+      kind: 'malformed',
+      retriable: false,
+    })
     assert.equal(broker.heard(keys.metadata).length, 1)
   })
 
   test('a broker that hangs up at each request is reported after a few attempts', async () => {
-    const broker = await startBroker({ metadata: () => 'hang up' })
-    await assert.rejects(connect(broker.port).describeCluster(), {
+    const broker = await scene.startBroker({ metadata: () => 'hang up' })
+    await assert.rejects(scene.connect(broker.port).describeCluster(), {
       kind: 'hangup',
       cluster: 'us-east',
       address: `127.0.0.1:${broker.port}`,
@@ -126,19 +91,19 @@ describe('changes of topics', () => {
         replicationFactor: 1,
         configs: new Map<string, string>(),
       }
-      const second = await startBroker({
+      const second = await scene.startBroker({
         createTopics,
         metadata: () => 'hang up',
       })
       const ports = () => ({ 0: first.port, 1: second.port })
-      const first = await startBroker({
+      const first = await scene.startBroker({
         metadata: inTurn(
           () => metadataAnswer({ ports: ports(), controller: 1 }),
           () => metadataAnswer({ ports: ports(), controller: 0 }),
         ),
         createTopics: () => createTopicsAnswer('orders', 0),
       })
-      const results = await connect(first.port).createTopics([topic])
+      const results = await scene.connect(first.port).createTopics([topic])
       assert.deepEqual(results.get('orders'), { ok: true, value: undefined })
       assert.equal(second.heard(keys.createTopics).length, 1)
       assert.equal(first.heard(keys.createTopics).length, 1)
@@ -147,7 +112,7 @@ describe('changes of topics', () => {
 
   test('are over when the broker that is asked next knows of them', async () => {
     const ports = () => ({ 0: broker.port })
-    const broker = await startBroker({
+    const broker = await scene.startBroker({
       metadata: inTurn(
         () => metadataAnswer({ ports: ports() }),
         () => metadataAnswer({ ports: ports() }),
@@ -159,20 +124,20 @@ describe('changes of topics', () => {
     })
     const configs = new Map<string, string>()
     const topic = { name: 'orders', partitions: 1, replicationFactor: 1, configs }
-    const results = await connect(broker.port).createTopics([topic])
+    const results = await scene.connect(broker.port).createTopics([topic])
     assert.equal(results.get('orders')?.ok, true)
     assert.equal(broker.heard(keys.metadata).length, 4)
   })
 
   test('a topic that an attempt with a lost answer has grown counts as grown', async () => {
-    const broker = await startBroker({
+    const broker = await scene.startBroker({
       metadata: () => metadataAnswer({ ports: { 0: broker.port }, topics: { orders: [0, 0, 0] } }),
       createPartitions: inTurn(
         () => 'hang up',
         () => createPartitionsAnswer('orders', 37),
       ),
     })
-    const cluster = connect(broker.port)
+    const cluster = scene.connect(broker.port)
     assert.deepEqual((await cluster.growTopics(new Map([['orders', 3]]))).get('orders'), {
       ok: true,
       value: undefined,
@@ -187,41 +152,41 @@ describe('listing offsets', () => {
   const query = { topic: 'orders', partition: 0, at: 'latest' } as const
 
   test('follows the leader', async () => {
-    const old = await startBroker({ listOffsets: () => listOffsetsAnswer('orders', 6, -1n) })
-    const next = await startBroker({ listOffsets: () => listOffsetsAnswer('orders', 0, 42n) })
+    const old = await scene.startBroker({ listOffsets: () => listOffsetsAnswer('orders', 6, -1n) })
+    const next = await scene.startBroker({ listOffsets: () => listOffsetsAnswer('orders', 0, 42n) })
     const ports = () => ({ 0: old.port, 1: next.port, 2: broker.port })
-    const broker = await startBroker({
+    const broker = await scene.startBroker({
       metadata: inTurn(
         () => metadataAnswer({ ports: ports(), topics: { orders: [0] } }),
         () => metadataAnswer({ ports: ports(), topics: { orders: [1] } }),
       ),
     })
-    const [answer] = await connect(broker.port).listOffsets([query])
+    const [answer] = await scene.connect(broker.port).listOffsets([query])
     assert.deepEqual(answer?.result, { ok: true, value: { offset: 42n, leaderEpoch: 1 } })
     assert.equal(old.heard(keys.listOffsets).length, 1)
   })
 
   test('follows a broker that moved', async () => {
-    const old = await startBroker({})
+    const old = await scene.startBroker({})
     const oldPort = old.port
-    const moved = await startBroker({ listOffsets: () => listOffsetsAnswer('orders', 0, 7n) })
+    const moved = await scene.startBroker({ listOffsets: () => listOffsetsAnswer('orders', 0, 7n) })
     const answers = [oldPort, moved.port].map(
       (port) => () => metadataAnswer({ ports: { 1: port, 2: broker.port }, topics: { orders: [1] } }),
     )
-    const broker = await startBroker({ metadata: inTurn(...answers) })
-    const [answer] = await connect(broker.port).listOffsets([query])
+    const broker = await scene.startBroker({ metadata: inTurn(...answers) })
+    const [answer] = await scene.connect(broker.port).listOffsets([query])
     assert.deepEqual(answer?.result, { ok: true, value: { offset: 7n, leaderEpoch: 1 } })
   })
 
   test('a partition without a leader is waited for; one that does not exist is not', async () => {
-    const broker = await startBroker({
+    const broker = await scene.startBroker({
       metadata: inTurn(
         () => metadataAnswer({ ports: { 0: broker.port }, topics: { orders: [-1] } }),
         () => metadataAnswer({ ports: { 0: broker.port }, topics: { orders: [0] } }),
       ),
       listOffsets: () => listOffsetsAnswer('orders', 0, 1n),
     })
-    const answers = await connect(broker.port).listOffsets([query, { ...query, partition: 5 }])
+    const answers = await scene.connect(broker.port).listOffsets([query, { ...query, partition: 5 }])
     assert.equal(answers[0]?.result.ok, true)
     const missing = answers[1]?.result
     assert.ok(missing && !missing.ok)
@@ -231,14 +196,14 @@ describe('listing offsets', () => {
   })
 
   test('a time that no record has reached is the end of the log', async () => {
-    const broker = await startBroker({
+    const broker = await scene.startBroker({
       metadata: () => metadataAnswer({ ports: { 0: broker.port }, topics: { orders: [0] } }),
       listOffsets: inTurn(
         () => listOffsetsAnswer('orders', 0, -1n),
         () => listOffsetsAnswer('orders', 0, 9n),
       ),
     })
-    const [answer] = await connect(broker.port).listOffsets([{ ...query, at: { timestampMs: 1e15 } }])
+    const [answer] = await scene.connect(broker.port).listOffsets([{ ...query, at: { timestampMs: 1e15 } }])
     assert.deepEqual(answer?.result, { ok: true, value: { offset: 9n, leaderEpoch: 1 } })
   })
 })
@@ -249,8 +214,8 @@ describe('the end of a cluster', () => {
   }
 
   test('destroy fails what is pending, and every later call', async () => {
-    const broker = await startBroker({ metadata: () => 'silence' })
-    const cluster = connect(broker.port)
+    const broker = await scene.startBroker({ metadata: () => 'silence' })
+    const cluster = scene.connect(broker.port)
     const pending = assert.rejects(cluster.describeCluster(), { kind: 'closed', cluster: 'us-east' })
     await until(() => broker.heard(keys.metadata).length === 1)
     cluster.destroy()
@@ -262,14 +227,14 @@ describe('the end of a cluster', () => {
 
   test('close lets pending calls end, then leaves no connection', async () => {
     let release = () => {}
-    const broker = await startBroker({
+    const broker = await scene.startBroker({
       metadata: inTurn(
         () => 'silence',
         () => metadataAnswer({ ports: { 0: broker.port } }),
       ),
     })
     const opened = Promise.withResolvers<void>()
-    const cluster = connect(broker.port, {
+    const cluster = scene.connect(broker.port, {
       openChannel: async () => {
         opened.resolve()
         await new Promise<void>((resolve) => {
@@ -310,8 +275,8 @@ describe('the end of a cluster', () => {
   test('a channel leads to where the broker listens now', async () => {
     const places: unknown[] = []
     const answers = [1001, 1002].map((port) => () => metadataAnswer({ ports: { 0: broker.port, 5: port } }))
-    const broker = await startBroker({ metadata: inTurn(...answers) })
-    const cluster = connect(broker.port, {
+    const broker = await scene.startBroker({ metadata: inTurn(...answers) })
+    const cluster = scene.connect(broker.port, {
       openChannel: async ({ host, port }) => {
         places.push([host, port])
         throw new Error('not today')
@@ -328,7 +293,7 @@ describe('the end of a cluster', () => {
 
   test('a bootstrap address that cannot be read is refused at once', () => {
     assert.throws(
-      () => connect(0, { settings: { bootstrap: ['PLAINTEXT://broker:9092'], clientId: 'test' } }),
+      () => scene.connect(0, { settings: { bootstrap: ['PLAINTEXT://broker:9092'], clientId: 'test' } }),
       { name: 'KafkaError', cluster: 'us-east', retriable: false, message: /write host:port/ },
     )
   })

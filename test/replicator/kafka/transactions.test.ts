@@ -2,16 +2,13 @@ import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
 import { Writer } from '@platformatic/kafka'
 import type { Cluster, TopicPartition } from '../../../replicator/kafka/cluster.ts'
-import { createKafkaCluster } from '../../../replicator/kafka/kafka-cluster.ts'
-import type { RegionAlias } from '../../../replicator/topology/model.ts'
 import {
   apiVersionsAnswer,
-  HastyClock,
   metadataAnswer,
-  type ScriptedAnswer,
-  ScriptedBroker,
+  type ScriptedBroker,
   type ScriptedRequest,
 } from './scripted-broker.ts'
+import { coordinatorAnswer, inTurn, type Script, ScriptedScene } from './scripted-scene.ts'
 
 const keys = {
   metadata: 3,
@@ -35,57 +32,15 @@ const versions = {
   32: [4, 4],
   61: [0, 0],
 } as const
-type Script = Partial<Record<keyof typeof keys, (request: ScriptedRequest) => ScriptedAnswer>>
+const scene = new ScriptedScene(keys, {
+  apiVersions: () => apiVersionsAnswer(versions),
+  findCoordinator: (_request, broker) => coordinatorAnswer('shard', broker.port),
+})
+afterEach(() => scene.end())
 
 const identity = { producerId: 7n, producerEpoch: 3 }
 const transaction = { transactionalId: 'shard', identity }
 const orders = (partition: number) => ({ topic: 'orders', partition })
-
-const cleanUps: (() => unknown)[] = []
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
-})
-
-async function startBroker(script: Script): Promise<ScriptedBroker> {
-  const broker = await ScriptedBroker.start((request) => {
-    const name = (Object.keys(keys) as (keyof typeof keys)[]).find((each) => keys[each] === request.key)
-    const answer = name === undefined ? undefined : script[name]
-    if (answer !== undefined) return answer(request)
-    if (request.key === keys.apiVersions) return apiVersionsAnswer(versions)
-    if (request.key === keys.findCoordinator) return coordinatorAnswer(broker.port)
-    return 'hang up'
-  })
-  cleanUps.push(() => broker.stop())
-  return broker
-}
-
-function connect(port: number): Cluster & { clock: HastyClock } {
-  const clock = new HastyClock()
-  const cluster = createKafkaCluster({
-    alias: 'us-east' as RegionAlias,
-    settings: { bootstrap: [`127.0.0.1:${port}`], clientId: 'test' },
-    clock,
-    random: { next: () => 0.5 },
-  })
-  cleanUps.push(() => cluster.destroy())
-  return Object.assign(cluster, { clock })
-}
-
-/** Answers with each in turn, and then with the last again and again. */
-function inTurn(...answers: readonly (() => ScriptedAnswer)[]): () => ScriptedAnswer {
-  let next = 0
-  return () => (answers[Math.min(next++, answers.length - 1)] as () => ScriptedAnswer)()
-}
-
-/** FindCoordinator 6. */
-const coordinatorAnswer = (port: number, code = 0) =>
-  Writer.create()
-    .appendInt32(0)
-    .appendArray(['shard'], (writer, key) => {
-      writer.appendString(key).appendInt32(1).appendString('127.0.0.1').appendInt32(port)
-      writer.appendInt16(code).appendString(null)
-    })
-    .appendTaggedFields()
 
 /** InitProducerId 5. */
 const identityAnswer = (code: number) =>
@@ -171,53 +126,52 @@ describe('requests to a transaction coordinator', () => {
 
     test(`${name} is asked again while the coordinator is busy, elsewhere or not there`, async () => {
       const codes = [51, 14, 15, 16, 0].map((code) => () => answer(code))
-      const broker = await startBroker({ [name]: inTurn(...codes) })
-      await ask(connect(broker.port))
+      const broker = await scene.startBroker({ [name]: inTurn(...codes) })
+      await ask(scene.connect(broker.port))
       assert.equal(broker.heard(key).length, 5)
       assert.equal(broker.heard(keys.findCoordinator).length, 5, 'it may have moved')
     })
 
     test(`${name} goes to where the coordinator has moved`, async () => {
-      const next = await startBroker({ [name]: () => answer(0) })
-      const old = await startBroker({
+      const next = await scene.startBroker({ [name]: () => answer(0) })
+      const old = await scene.startBroker({
         [name]: () => answer(16),
         findCoordinator: inTurn(
-          () => coordinatorAnswer(old.port),
-          () => coordinatorAnswer(0, 15),
-          () => coordinatorAnswer(next.port),
+          () => coordinatorAnswer('shard', old.port),
+          () => coordinatorAnswer('shard', 0, 15),
+          () => coordinatorAnswer('shard', next.port),
         ),
       })
-      await ask(connect(old.port))
+      await ask(scene.connect(old.port))
       assert.deepEqual([old.heard(key).length, next.heard(key).length], [1, 1])
     })
 
     for (const code of [47, 49, 90]) {
       test(`${name} that is fenced (${code}) is not repeated`, async () => {
-        const broker = await startBroker({ [name]: () => answer(code) })
-        await assert.rejects(ask(connect(broker.port)), { code, retriable: false, cluster: 'us-east' })
+        const broker = await scene.startBroker({ [name]: () => answer(code) })
+        await assert.rejects(ask(scene.connect(broker.port)), { code, retriable: false, cluster: 'us-east' })
         assert.equal(broker.heard(key).length, 1)
       })
     }
 
     test(`${name} is the same again after an answer got lost`, async () => {
-      const broker = await startBroker({
+      const broker = await scene.startBroker({
         [name]: inTurn(
           () => 'hang up',
           () => answer(0),
         ),
       })
-      await ask(connect(broker.port))
+      await ask(scene.connect(broker.port))
       const [first, second] = broker.heard(key)
       assert.deepEqual(second?.body, first?.body)
     })
   }
 
   test('an unknown partition is asked for a few times, and then told with those it kept out', async () => {
-    const broker = await startBroker({ addPartitions: () => addAnswer([55, 3]) })
-    const outcomes = await connect(broker.port).addPartitionsToTransaction(transaction, [
-      orders(1),
-      orders(0),
-    ])
+    const broker = await scene.startBroker({ addPartitions: () => addAnswer([55, 3]) })
+    const outcomes = await scene
+      .connect(broker.port)
+      .addPartitionsToTransaction(transaction, [orders(1), orders(0)])
     assert.deepEqual(
       outcomes.map(({ partition, result }) => [partition, !result.ok && result.error.code]),
       [
@@ -229,11 +183,10 @@ describe('requests to a transaction coordinator', () => {
   })
 
   test('a topic that one may not write to is told at once', async () => {
-    const broker = await startBroker({ addPartitions: () => addAnswer([29, 55]) })
-    const outcomes = await connect(broker.port).addPartitionsToTransaction(transaction, [
-      orders(0),
-      orders(1),
-    ])
+    const broker = await scene.startBroker({ addPartitions: () => addAnswer([29, 55]) })
+    const outcomes = await scene
+      .connect(broker.port)
+      .addPartitionsToTransaction(transaction, [orders(0), orders(1)])
     assert.deepEqual(
       outcomes.map(({ result }) => !result.ok && result.error.kind),
       ['TOPIC_AUTHORIZATION_FAILED', 'OPERATION_NOT_ATTEMPTED'],
@@ -243,8 +196,8 @@ describe('requests to a transaction coordinator', () => {
 
   test('a thousand partitions are one request', async () => {
     const many = Array.from({ length: 1000 }, (_, partition) => orders(partition))
-    const broker = await startBroker({ addPartitions: () => addAnswer(many.map(() => 0)) })
-    const outcomes = await connect(broker.port).addPartitionsToTransaction(transaction, many)
+    const broker = await scene.startBroker({ addPartitions: () => addAnswer(many.map(() => 0)) })
+    const outcomes = await scene.connect(broker.port).addPartitionsToTransaction(transaction, many)
     assert(outcomes.every(({ result }) => result.ok))
     assert.equal(broker.heard(keys.addPartitions).length, 1)
   })
@@ -252,14 +205,14 @@ describe('requests to a transaction coordinator', () => {
 
 describe('requests to partition leaders', () => {
   /** Two brokers; the even partitions are led by the first, the odd ones by the second. */
-  async function leaders(script: (broker: number) => Script, count: number) {
+  async function leaders(script: (broker: number) => Script<keyof typeof keys>, count: number) {
     const brokers: ScriptedBroker[] = []
     const metadata = () =>
       metadataAnswer({
         ports: { 0: brokers[0]?.port ?? 0, 1: brokers[1]?.port ?? 0 },
         topics: { orders: Array.from({ length: count }, (_, index) => index % 2) },
       })
-    for (const id of [0, 1]) brokers.push(await startBroker({ metadata, ...script(id) }))
+    for (const id of [0, 1]) brokers.push(await scene.startBroker({ metadata, ...script(id) }))
     return brokers as [ScriptedBroker, ScriptedBroker]
   }
   const write = (cluster: Cluster, partitions: readonly TopicPartition[]) =>
@@ -270,7 +223,7 @@ describe('requests to partition leaders', () => {
       new Map(Array.from({ length: 500 }, (_, index) => [2 * index + broker, 0] as const))
     const [even, odd] = await leaders((id) => ({ writeTxnMarkers: () => markersAnswer(codes(id)) }), 1000)
     const many = Array.from({ length: 1000 }, (_, partition) => orders(partition))
-    const outcomes = await write(connect(even.port), many)
+    const outcomes = await write(scene.connect(even.port), many)
     assert.deepEqual(
       outcomes.map(({ partition, result }) => [partition, result.ok]),
       many.map(({ partition }) => [partition, true]),
@@ -296,7 +249,7 @@ describe('requests to partition leaders', () => {
       }),
       3,
     )
-    const outcomes = await write(connect(even.port), [orders(0), orders(1), orders(2)])
+    const outcomes = await write(scene.connect(even.port), [orders(0), orders(1), orders(2)])
     assert.deepEqual(
       outcomes.map(({ result }) => result.ok),
       [true, true, true],
@@ -308,18 +261,18 @@ describe('requests to partition leaders', () => {
 
   test('a marker of an older epoch stays refused', async () => {
     const [even] = await leaders(() => ({ writeTxnMarkers: () => markersAnswer(new Map([[0, 47]])) }), 1)
-    const [outcome] = await write(connect(even.port), [orders(0)])
+    const [outcome] = await write(scene.connect(even.port), [orders(0)])
     assert(outcome !== undefined && !outcome.result.ok)
     assert.deepEqual([outcome.result.error.code, outcome.result.error.retriable], [47, false])
     assert.equal(even.heard(keys.writeTxnMarkers).length, 1)
   })
 
   test('a partition without a leader is told after a second, with what the others answered', async () => {
-    const broker: ScriptedBroker = await startBroker({
+    const broker: ScriptedBroker = await scene.startBroker({
       metadata: () => metadataAnswer({ ports: { 0: broker.port }, topics: { orders: [0, -1] } }),
       describeProducers: () => producersAnswer(0, 1),
     })
-    const cluster = connect(broker.port)
+    const cluster = scene.connect(broker.port)
     const answers = await cluster.describeProducers([orders(0), orders(1)])
     assert.deepEqual(
       answers.map(({ result }) => (result.ok ? result.value.length : result.error.code)),
@@ -332,7 +285,7 @@ describe('requests to partition leaders', () => {
 
   test('what a leader does not know is undefined', async () => {
     const [even] = await leaders(() => ({ describeProducers: () => producersAnswer(0, 1) }), 1)
-    const [answer] = await connect(even.port).describeProducers([orders(0)])
+    const [answer] = await scene.connect(even.port).describeProducers([orders(0)])
     assert(answer?.result.ok)
     assert.deepEqual(answer.result.value[0], {
       ...identity,
@@ -347,29 +300,29 @@ describe('configs of brokers', () => {
   const names = ['producer.id.expiration.ms', 'ssl.key.password']
 
   test('that are withheld are left out', async () => {
-    const broker: ScriptedBroker = await startBroker({
+    const broker: ScriptedBroker = await scene.startBroker({
       metadata: () => metadataAnswer({ ports: { 1: broker.port } }),
       describeConfigs: () => configsAnswer(0, { [names[0] as string]: '1000', [names[1] as string]: null }),
     })
-    const configs = await connect(broker.port).describeBrokerConfigs(names)
+    const configs = await scene.connect(broker.port).describeBrokerConfigs(names)
     assert.deepEqual([...configs], [[names[0], '1000']])
   })
 
   test('are empty where one may not ask', async () => {
-    const broker: ScriptedBroker = await startBroker({
+    const broker: ScriptedBroker = await scene.startBroker({
       metadata: () => metadataAnswer({ ports: { 1: broker.port } }),
       describeConfigs: () => configsAnswer(31, {}),
     })
-    assert.equal((await connect(broker.port).describeBrokerConfigs(names)).size, 0)
+    assert.equal((await scene.connect(broker.port).describeBrokerConfigs(names)).size, 0)
     assert.equal(broker.heard(keys.describeConfigs).length, 1)
   })
 
   test('come from another broker when one cannot be reached', async () => {
-    const gone = await startBroker({})
-    const broker: ScriptedBroker = await startBroker({
+    const gone = await scene.startBroker({})
+    const broker: ScriptedBroker = await scene.startBroker({
       metadata: () => metadataAnswer({ ports: { 1: gone.port, 2: broker.port } }),
       describeConfigs: () => configsAnswer(0, { [names[0] as string]: '1000' }),
     })
-    assert.equal((await connect(broker.port).describeBrokerConfigs(names)).size, 1)
+    assert.equal((await scene.connect(broker.port).describeBrokerConfigs(names)).size, 1)
   })
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { sourceOffset } from '../../../replicator/records/offsets.ts'
-import { alignByContent } from '../../../replicator/shards/align-content.ts'
+import { alignByContent, type SourceSurvivor } from '../../../replicator/shards/align-content.ts'
 
 /** What was written to the source from some offset on, how much of it was forwarded, and what cleaners left of it. */
 interface History {
@@ -30,6 +30,32 @@ function history(contents: fc.Arbitrary<string[]>): fc.Arbitrary<History> {
       ),
     })
   })
+}
+
+const at = (offset: bigint, content: string) => ({ offset, content })
+
+/**
+ * By trying every way: how many survivors were forwarded if the target looks as it does. Each offset held a survivor,
+ * another record that was forwarded, or nothing of this.
+ */
+function explanations(
+  records: readonly SourceSurvivor[],
+  target: readonly (string | undefined)[],
+): ReadonlySet<number> {
+  const found = new Set<number>()
+  // Behind the last survivor anything may be missing.
+  const end = (records.at(-1)?.offset ?? from) + BigInt(target.length) + 1n
+  const survivors = new Map(records.map(({ offset, content }) => [offset, content]))
+  const go = (offset: bigint, place: number): void => {
+    if (place === target.length) found.add(records.filter((record) => record.offset < offset).length)
+    if (place === target.length || offset >= end) return
+    const content = survivors.get(offset)
+    if (content === undefined) go(offset + 1n, place)
+    if (content === undefined || target[place] === undefined || target[place] === content)
+      go(offset + 1n, place + 1)
+  }
+  go(from, 0)
+  return found
 }
 
 const distinct = fc
@@ -91,7 +117,6 @@ describe('alignment by content', () => {
   })
 
   test('doubles that are still there decide nothing', () => {
-    const at = (offset: bigint, content: string) => ({ offset, content })
     const twiceOnSource = [at(41n, 'a'), at(43n, 'a')]
     assert.equal(alignByContent(sourceOffset(from), ['a'], twiceOnSource).kind, 'ambiguous')
     assert.equal(alignByContent(sourceOffset(from), ['a', 'b', 'a'], [at(44n, 'a')]).kind, 'ambiguous')
@@ -109,7 +134,48 @@ describe('alignment by content', () => {
     assert.deepEqual(known, { kind: 'aligned', sourceNext: 43n })
   })
 
+  test('a known record takes no unknown place', () => {
+    const source = [at(44n, 'a'), at(48n, 'b')]
+    const aligned = alignByContent(sourceOffset(from), [undefined, undefined, 'a'], source)
+    assert.deepEqual(aligned, { kind: 'aligned', sourceNext: 45n })
+  })
+
+  test('one number of survivors alone explains what is left: it is right, doubles or not', () => {
+    let decided = 0
+    fc.assert(
+      fc.property(history(fc.oneof(distinct, repeating)), (one) => {
+        const { alignment, isRight, target, source } = replay(one)
+        if (explanations(source, target).size !== 1) return
+        decided++
+        assert(alignment.kind === 'aligned' && isRight(alignment.sourceNext))
+      }),
+      { numRuns: 3000 },
+    )
+    assert(decided > 100)
+  })
+
+  test('what was forwarded behind a survivor came from missing offsets there, so that it was not forwarded itself', () => {
+    const target = [undefined, 'b', 'c']
+    const source = [at(43n, 'd'), at(44n, 'e'), at(45n, 'f'), at(46n, 'g')]
+    assert.deepEqual(alignByContent(sourceOffset(from), target, source), {
+      kind: 'aligned',
+      sourceNext: from,
+    })
+    const wider = [at(43n, 'd'), at(46n, 'e'), at(47n, 'f'), at(48n, 'g')]
+    assert.equal(alignByContent(sourceOffset(from), target, wider).kind, 'ambiguous')
+  })
+
+  test('no offset is missing between survivors: the last record says how many were forwarded', () => {
+    const source = [at(42n, 'a'), at(43n, 'b'), at(44n, 'c'), at(45n, 'd')]
+    const target = [undefined, undefined, undefined, 'c']
+    assert.deepEqual(alignByContent(sourceOffset(from), target, source), { kind: 'aligned', sourceNext: 45n })
+  })
+
   test('nothing is left on the source: everything behind the start is new', () => {
     assert.deepEqual(alignByContent(sourceOffset(from), ['a'], []), { kind: 'aligned', sourceNext: from })
+    assert.deepEqual(alignByContent(sourceOffset(from), [undefined], []), {
+      kind: 'aligned',
+      sourceNext: from,
+    })
   })
 })

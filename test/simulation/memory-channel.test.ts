@@ -12,6 +12,8 @@ import { buildBatch, readRecords, recordsOf } from './record-batches.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { SimulatedBrokers } from './simulated-brokers.ts'
 import { SimulatedClock } from './simulated-clock.ts'
+import { processCluster } from './world/process-cluster.ts'
+import { SimulatedProcess } from './world/simulated-process.ts'
 
 const at = { topic: 'orders', partition: 0 }
 
@@ -101,6 +103,27 @@ describe('faults of a channel', () => {
     }
   })
 
+  test('a connection that nobody uses is closed by the broker, also under a process that is stopped', async () => {
+    const { clock, brokers, cluster, batch } = start()
+    const process = new SimulatedProcess('sleeper', clock)
+    const seen = processCluster(cluster, process, 'target')
+    await clock.run(
+      (async () => {
+        const channel = await seen.openChannel(brokerId(1))
+        await clock.sleep(599_000)
+        assert.equal(codeOf(await produceOne(channel, { ...at, batch: batch() })), 0)
+        await clock.sleep(599_000)
+        process.stop()
+        const late = produceOne(channel, { ...at, batch: batch() })
+        await clock.sleep(2000)
+        process.continue()
+        await assert.rejects(late, isRetriable)
+        await channel.closed
+      })(),
+    )
+    assert.equal(brokers.log(at).logEnd, 1n)
+  })
+
   test('control requests fail, are late, or are done without an answer', async () => {
     const { clock, cluster, brokers } = start((request) =>
       request.number === 0
@@ -137,7 +160,7 @@ describe('whose bytes', () => {
     )
   })
 
-  test('an answer that nobody waits for any more is given back', async () => {
+  test('an answer that nobody waits for any more takes no memory', async () => {
     const { clock, cluster, brokers, batch } = start(once('fetch', { answerDelayMs: 50, duplicate: true }))
     await clock.run(
       (async () => {
@@ -147,9 +170,9 @@ describe('whose bytes', () => {
         assert(found?.kind === 'found')
         const fetched = fetchOne(channel, partitionOf(found.topic, 0n))
         await clock.sleep(10)
-        assert(cluster.leases.held > 0)
         channel.destroy()
         await assert.rejects(fetched, isRetriable)
+        assert.deepEqual([cluster.leases.held, cluster.leases.bytes], [0, 0])
         await clock.sleep(100)
         assert.deepEqual([cluster.leases.held, cluster.leases.bytes], [0, 0])
         assert.equal(brokers.log(at).logEnd, 1n)

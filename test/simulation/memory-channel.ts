@@ -45,10 +45,15 @@ export class MemoryChannel implements BrokerChannel {
   #closing = false
   /** Nothing that was sent later reaches the broker either: bytes on a connection arrive in order or not at all. */
   #severed = false
+  /** When a request came or an answer went last. */
+  #usedMs: number
+  #stopIdleTimer = (): void => {}
 
   constructor(options: MemoryChannelOptions) {
     this.broker = options.broker
     this.#options = options
+    this.#usedMs = options.brokers.clock.monotonicMs()
+    this.#watchIdleness()
   }
 
   get closed(): Promise<void> {
@@ -61,7 +66,7 @@ export class MemoryChannel implements BrokerChannel {
     const fault = this.#options.decide('produce')
     const sent = fault.arrivesAnyway ? copyOf(request) : request
     const act = async (): Promise<ProduceResponse> => ({ results: await this.#append(sent) })
-    return this.#send(fault, act, () => {}, request.timeoutMs, signal)
+    return this.#send(fault, act, (response) => response, request.timeoutMs, signal)
   }
 
   async fetch(request: FetchRequest, signal?: AbortSignal): Promise<FetchResponse> {
@@ -69,10 +74,9 @@ export class MemoryChannel implements BrokerChannel {
     if (request.partitions.some(({ topicId }) => topicId === undefined)) {
       throw new Error('fetching by topic id needs its id')
     }
-    const act = async (): Promise<FetchResponse> =>
-      this.#frame(await answerFetch(brokers, broker, request, this.#ended.promise))
+    const act = () => answerFetch(brokers, broker, request, this.#ended.promise)
     const fault = this.#options.decide('fetch')
-    return this.#send(fault, act, ({ frame }) => frame.release(), request.waitMaxMs, signal)
+    return this.#send(fault, act, (reads) => this.#frame(reads), request.waitMaxMs, signal)
   }
 
   async close(): Promise<void> {
@@ -98,14 +102,16 @@ export class MemoryChannel implements BrokerChannel {
       pending.reject(error)
     }
     this.#pending.clear()
+    this.#stopIdleTimer()
     this.#drained.resolve()
     this.#ended.resolve()
   }
 
-  #send<T>(
+  /** @param receive takes what the broker's `act` answered, should anybody still wait for it */
+  #send<A, T>(
     fault: Fault,
-    act: () => Promise<T>,
-    discard: (answer: T) => void,
+    act: () => Promise<A>,
+    receive: (answer: A) => T,
     extraTimeoutMs: number,
     signal: AbortSignal | undefined,
   ): Promise<T> {
@@ -128,35 +134,42 @@ export class MemoryChannel implements BrokerChannel {
     const onAbort = () => this.destroy(new Error('a request was given up'))
     signal?.addEventListener('abort', onAbort, { once: true })
     this.#pending.add(pending)
-    const deliver = (answer: T) => {
-      if (!this.#pending.delete(pending)) return discard(answer)
+    this.#usedMs = clock.monotonicMs()
+    const deliver = (answer: A) => {
+      if (!this.#pending.delete(pending)) return
       pending.stopTimer()
       signal?.removeEventListener('abort', onAbort)
-      settled.resolve(answer)
-      this.#noteDrained()
+      settled.resolve(receive(answer))
+      this.#noteAnswered()
     }
     this.#turn = this.#turn
-      .then(() => this.#serve(fault, act, discard, deliver))
+      .then(() => this.#serve(fault, act, deliver))
       .catch((error) => {
         this.#pending.delete(pending)
         pending.stopTimer()
         pending.reject(error)
-        this.#noteDrained()
+        this.#noteAnswered()
       })
     return settled.promise
   }
 
-  #noteDrained(): void {
+  /** The broker closes a connection that nobody uses, whether or not the process at its other end runs. */
+  #watchIdleness(): void {
+    const { clock, connectionIdleMaxMs } = this.#options.brokers
+    const idleMs = clock.monotonicMs() - this.#usedMs
+    if (idleMs >= connectionIdleMaxMs && this.#pending.size === 0)
+      return this.#break('The broker closed an idle connection')
+    const leftMs = Math.max(1, connectionIdleMaxMs - idleMs)
+    this.#stopIdleTimer = clock.after(leftMs, () => this.#watchIdleness())
+  }
+
+  #noteAnswered(): void {
+    this.#usedMs = this.#options.brokers.clock.monotonicMs()
     if (this.#closing && this.#pending.size === 0) this.#drained.resolve()
   }
 
   /** The broker's side of one request. */
-  async #serve<T>(
-    fault: Fault,
-    act: () => Promise<T>,
-    discard: (answer: T) => void,
-    deliver: (answer: T) => void,
-  ): Promise<void> {
+  async #serve<A>(fault: Fault, act: () => Promise<A>, deliver: (answer: A) => void): Promise<void> {
     await this.#wait(fault.requestDelayMs)
     if (fault.breakChannel === 'before') this.#break()
     if (fault.lose === 'request') {
@@ -167,10 +180,7 @@ export class MemoryChannel implements BrokerChannel {
     if (this.#failure !== undefined && !fault.arrivesAnyway) this.#severed = true
     if (this.#severed || !this.#options.brokers.isUp(this.broker)) return
     let answer = await act()
-    if (fault.duplicate) {
-      discard(answer)
-      answer = await act()
-    }
+    if (fault.duplicate) answer = await act()
     if (fault.breakChannel === 'after') this.#break()
     if (fault.lose === 'answer') await this.#ended.promise
     await this.#wait(fault.answerDelayMs)
@@ -185,9 +195,9 @@ export class MemoryChannel implements BrokerChannel {
     cancel()
   }
 
-  #break(): void {
+  #break(how = 'The connection broke'): void {
     this.#severed = true
-    this.#end(transportError('connection', 'The connection broke', this.#options.place))
+    this.#end(transportError('connection', how, this.#options.place))
   }
 
   async #append(request: ProduceRequest): Promise<ProduceResponse['results']> {

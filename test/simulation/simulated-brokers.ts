@@ -41,6 +41,8 @@ export interface SimulatedBrokersOptions {
   readonly leaderlessMarkers?: 'dropped' | 'delayed'
   /** Replaces what brokers tell of their own configs. */
   readonly brokerConfigs?: ReadonlyMap<string, string>
+  /** `connections.max.idle.ms`. Default ten minutes. */
+  readonly connectionIdleMaxMs?: number
   /** `group.initial.rebalance.delay.ms`. Default 0. */
   readonly initialRebalanceDelayMs?: number
 }
@@ -68,6 +70,8 @@ export class SimulatedBrokers {
   readonly clusterId: string
   readonly configs: ReadonlyMap<string, string>
   readonly brokerConfigs: ReadonlyMap<string, string>
+  readonly connectionIdleMaxMs: number
+  readonly #clientMarkers = new Set<string>()
   readonly #up = new Set<BrokerId>()
   readonly #stopListeners = new Set<(broker: BrokerId) => void>()
 
@@ -76,6 +80,7 @@ export class SimulatedBrokers {
     this.clock = clock
     this.clusterId = `simulated-${seed}`
     this.configs = options.configs ?? new Map()
+    this.connectionIdleMaxMs = options.connectionIdleMaxMs ?? 600_000
     for (let id = 1; id <= brokers; id++) this.#up.add(brokerId(id))
     this.topics = new SimulatedTopics({
       random: new SeededRandom(seed),
@@ -194,7 +199,14 @@ export class SimulatedBrokers {
   fence(at: TopicPartition, producer: ProducerIdentity, end: TransactionEnd): Answer<void> {
     const epoch = this.#find(at)?.log.producers.coordinatorEpochOf(producer.producerId) ?? -1
     const code = this.writeMarker(at, producer, end, epoch)
-    return code === 0 ? answered(undefined) : refused(code)
+    if (code !== 0) return refused(code)
+    this.#clientMarkers.add(keyOf(at, this.log(at).logEnd - 1n))
+    return answered(undefined)
+  }
+
+  /** Whether the marker at this offset was written by a client, and by no coordinator. */
+  isClientMarker(at: TopicPartition, offset: bigint): boolean {
+    return this.#clientMarkers.has(keyOf(at, offset))
   }
 
   describeProducers(at: TopicPartition): Answer<readonly RememberedProducer[]> {
@@ -300,3 +312,6 @@ export class SimulatedBrokers {
     return this.topics.byName(at.topic)?.partitions[at.partition]
   }
 }
+
+const keyOf = ({ topic, partition }: TopicPartition, offset: bigint): string =>
+  `${topic}/${partition}/${offset}`

@@ -108,6 +108,11 @@ export class TransactionCoordinator {
     return answered(identityOf(known))
   }
 
+  /** Whether a transactional id leads to this producer id. */
+  leadsTo(producerId: bigint): boolean {
+    return [...this.#ids.values()].some((known) => known.producerId === producerId)
+  }
+
   /** AddPartitionsToTxn 3: the code of each partition, in their order. Begins a transaction where none is open. */
   addPartitions(
     transactionalId: string,

@@ -98,7 +98,11 @@ export class TargetWatch {
         const copy = isProgress ? undefined : this.copyOf(name.slice(targetPrefix.length), index)
         this.#watched.set(log, {
           log,
-          writers: new WritersChecker(place),
+          writers: new WritersChecker(place, {
+            isClientMarker: (offset) =>
+              this.#target.isClientMarker({ topic: name, partition: index }, offset),
+            isCurrent: (producerId) => this.#target.transactions.leadsTo(producerId),
+          }),
           see: (batch) =>
             copy === undefined ? this.#seeProgress(place, batch) : this.#seeData(place, copy, batch),
           seenBelow: 0n,

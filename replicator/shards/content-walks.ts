@@ -1,12 +1,10 @@
 import type { ProducerIdentity } from '../kafka/cluster.ts'
-import { baseSequence, producerEpoch, producerId } from '../records/batch-header.ts'
+import { baseSequence, isProducedBy, producerId, sequenceDistance } from '../records/batch-header.ts'
 import { type DecodedRecord, decodeBatch } from '../records/decode.ts'
 import { fingerprintOf } from '../records/record-fingerprint.ts'
 import type { SourceSurvivor } from './align-content.ts'
 import type { VisitedBatch } from './log-walk.ts'
 import type { Progress } from './progress-record.ts'
-
-const SEQUENCES = 0x8000_0000
 
 /** Takes the contents of what was forwarded since progress from the target, each at its place by sequence number. */
 export class ForwardedContents {
@@ -24,11 +22,9 @@ export class ForwardedContents {
 
   visit({ raw, verdict }: VisitedBatch): 'on' | 'enough' {
     const { buffer, at } = raw
-    const isBy = (producer: ProducerIdentity): boolean =>
-      producerId(buffer, at) === producer.producerId && producerEpoch(buffer, at) === producer.producerEpoch
-    if (verdict === 'control') return isBy(this.#marker) ? 'enough' : 'on'
-    if (!isBy(this.#progress.producer)) return 'on'
-    const first = (baseSequence(buffer, at) - this.#progress.sequence + SEQUENCES) % SEQUENCES
+    if (verdict === 'control') return isProducedBy(buffer, at, this.#marker) ? 'enough' : 'on'
+    if (!isProducedBy(buffer, at, this.#progress.producer)) return 'on'
+    const first = sequenceDistance(this.#progress.sequence, baseSequence(buffer, at))
     const { records, baseOffset } = decodeBatch(raw)
     for (const record of records) {
       // Forwarded batches are dense, so offsets in them count as sequence numbers do.

@@ -6,6 +6,7 @@ import type { ShardHolder } from '../shards/shard-claims.ts'
 import { shardOf } from '../shards/shard-of.ts'
 import type { TopicPair } from '../topics/topic-pair.ts'
 import type { FlowShardsContext } from './flow-shards-context.ts'
+import type { BorrowedShard } from './former-shards.ts'
 import { type HeldShard, heldShard, partitionKey } from './held-shard.ts'
 import { newPartition } from './new-partition.ts'
 import type { PartitionFlow } from './partition-flow.ts'
@@ -179,6 +180,14 @@ export class FlowShards implements ShardHolder {
   /** Writes what moved in every shard. @throws KafkaError, ShardLostError; the signal's reason */
   async writeProgress(signal: AbortSignal): Promise<void> {
     await Promise.all([...this.#held.values()].map((held) => this.#writeProgress(held, signal)))
+  }
+
+  /** A shard for what is done about partitions that are no longer its own. */
+  lend(index: number): BorrowedShard {
+    const held = this.#held.get(index)
+    if (held !== undefined) return { shard: held.shard, ended: held.stop.signal, giveBack() {} }
+    const shard = this.#context.makeShard(index)
+    return { shard, ended: undefined, giveBack: () => shard.close() }
   }
 
   /** Gives everything up at once. */

@@ -1,4 +1,3 @@
-import { backoffMs } from '../clock/backoff.ts'
 import { abortable } from '../kafka/abortable.ts'
 import { KafkaError } from '../kafka/errors.ts'
 import { ShardLostError } from '../shards/fenced.ts'
@@ -11,7 +10,7 @@ import { FlowShards } from './flow-shards.ts'
 import { FlowWatches } from './flow-watches.ts'
 import { FormerShards } from './former-shards.ts'
 import { LeaderBook } from './leader-book.ts'
-import { type FlowMemory, openFlow, shardMaker } from './open-flow.ts'
+import { type FlowMemory, openFlow, readViews, shardMaker } from './open-flow.ts'
 import type { PartitionFlow, PartitionSurroundings } from './partition-flow.ts'
 import { PartitionStarter } from './partition-starter.ts'
 import { batchVerdict } from './producer-verdicts.ts'
@@ -209,7 +208,12 @@ class FlowEngine {
   async #run(): Promise<void> {
     const signal = this.#reading.signal
     try {
-      const memory = await this.#open(signal)
+      const memory = await openFlow(
+        this.#options,
+        this.#targetWalks,
+        (error) => this.#troubles.set('target', error),
+        signal,
+      )
       const shards = this.#makeShards(memory)
       this.#shards = shards
       this.#sharing = this.#options.claims.run(shards, this.#claiming.signal)
@@ -237,7 +241,12 @@ class FlowEngine {
 
   #makeShards(memory: FlowMemory): FlowShards {
     const makeShard = shardMaker(this.#options, memory, this.#targetWalks)
-    const former = new FormerShards(memory, makeShard)
+    const former = new FormerShards({
+      shards: this.#options.flow.shards,
+      views: memory.views,
+      readViews: (signal) => readViews(this.#options, this.#targetWalks, signal),
+      borrow: (index) => shards.lend(index),
+    })
     const shards: FlowShards = new FlowShards({
       options: this.#options,
       makeShard,
@@ -255,23 +264,6 @@ class FlowEngine {
       cut: this.#stop.signal,
     })
     return shards
-  }
-
-  /** What the target knows of earlier runs. Tries until it answers. */
-  async #open(signal: AbortSignal): Promise<FlowMemory> {
-    const { clock, backoff, random } = this.#options
-    for (let attempt = 0; ; attempt++) {
-      try {
-        const memory = await openFlow(this.#options, this.#targetWalks, signal)
-        this.#troubles.set('target', undefined)
-        return memory
-      } catch (error) {
-        signal.throwIfAborted()
-        if (!(error instanceof KafkaError)) throw error
-        this.#troubles.set('target', error)
-        await clock.sleep((error.retriable ? 1 : 5) * backoffMs(backoff, attempt, random), signal)
-      }
-    }
   }
 
   #learnTargetRules(topic: string): void {

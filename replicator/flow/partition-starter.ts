@@ -1,5 +1,6 @@
 import { KafkaError } from '../kafka/errors.ts'
 import { type SourceOffset, sourceOffset, type TargetOffset } from '../records/offsets.ts'
+import { ShardLostError } from '../shards/fenced.ts'
 import type { FencePlace } from '../shards/fencing.ts'
 import type { LogWalks } from '../shards/log-walks.ts'
 import type { Progress } from '../shards/progress-record.ts'
@@ -9,7 +10,8 @@ import type { Fenced, FencedPlace, Shard } from '../shards/shard.ts'
 import type { TopicPair } from '../topics/topic-pair.ts'
 import { resumeCommand } from '../topology/resume-command.ts'
 import type { FlowOptions } from './flow-options.ts'
-import type { FormerShards } from './former-shards.ts'
+import { type Adopted, type FormerShards, newestProgress } from './former-shards.ts'
+import { partitionKey } from './held-shard.ts'
 import { recreatedSource, type StopText } from './judge-source.ts'
 import { recreatedTarget } from './judge-target.ts'
 import type { TargetTopicRules } from './partition-place.ts'
@@ -97,17 +99,17 @@ export class PartitionStarter {
     calls: StarterCalls,
     signal: AbortSignal,
   ): Promise<void> {
-    const isElsewhere = ({ pair, partition }: Newcomer): boolean =>
-      this.#former.has(pair.source.name, partition)
+    const isElsewhere = ({ pair: { source }, partition }: Newcomer): boolean =>
+      this.#former.has({ topic: source.name, partition })
     const groups = [newcomers.filter((each) => !isElsewhere(each)), newcomers.filter(isElsewhere)]
     const [ours = [], adopted = []] = groups.map((group) => group.map((each) => this.#candidate(each)))
     await Promise.all([
-      this.#startAll(shard, ours, new Map(), calls, signal),
+      this.#startAll(shard, ours, undefined, calls, signal),
       this.#adopt(shard, adopted, calls, signal),
     ])
   }
 
-  /** As {@link #startAll}, for partitions that may still be another shard's. */
+  /** As {@link #startAll}, for partitions of which other shards have progress. */
   async #adopt(
     shard: Shard,
     candidates: readonly Candidate[],
@@ -115,16 +117,42 @@ export class PartitionStarter {
     signal: AbortSignal,
   ): Promise<void> {
     if (candidates.length === 0) return
-    const places = candidates.map(({ place }) => place)
-    const { places: fenced } = await shard.fence(places, signal)
-    const open = fenced.filter((result) => result.kind === 'fenced' && result.progress === undefined)
-    const adoption = await this.#former.adopt(
-      open.map(({ place }) => place),
+    await shard.fence(
+      candidates.map(({ place }) => place),
       signal,
     )
-    // Our first marker stands before the former owner's last batch: what follows is fenced behind both.
-    await this.#startAll(shard, candidates, adoption.progress, calls, signal)
-    await adoption.finish()
+    const start = async ({ left, refused }: Adopted): Promise<ReadonlySet<string>> => {
+      for (const { place, newcomer } of candidates) {
+        const refusal = refused.get(place)
+        if (refusal !== undefined) calls.onNotStarted({ newcomer, ...refusal })
+      }
+      const adopted = new Map<FencePlace, Progress>()
+      for (const { place, newcomer } of candidates) {
+        const own = shard.progressOf(place.key.topic, place.key.partition)
+        const all = [...(own === undefined ? [] : [own]), ...(left.get(place) ?? [])]
+        const newest = newestProgress(all, newcomer.pair.target.id)
+        if (newest !== undefined) adopted.set(place, newest)
+      }
+      const started = new Set<string>()
+      const onStarted = (it: Started): void => {
+        started.add(partitionKey(it.newcomer.pair.source.name, it.newcomer.partition))
+        calls.onStarted(it)
+      }
+      // Our first marker stands before the former owner's last batch: what follows is fenced behind both.
+      const open = candidates.filter(({ place }) => !refused.has(place))
+      await this.#startAll(shard, open, adopted, { ...calls, onStarted }, signal)
+      return started
+    }
+    try {
+      await this.#former.adopt(
+        candidates.map(({ place }) => place),
+        start,
+        signal,
+      )
+    } catch (error) {
+      // The process that has the former shard takes it back before it gives it up: the next discovery tries again.
+      if (!(error instanceof ShardLostError) || error.shard === shard.index) throw error
+    }
   }
 
   #candidate(newcomer: Newcomer): Candidate {
@@ -136,7 +164,7 @@ export class PartitionStarter {
   async #startAll(
     shard: Shard,
     candidates: readonly Candidate[],
-    adopted: ReadonlyMap<FencePlace, Progress>,
+    adopted: ReadonlyMap<FencePlace, Progress> | undefined,
     calls: StarterCalls,
     signal: AbortSignal,
   ): Promise<void> {
@@ -154,14 +182,14 @@ export class PartitionStarter {
         calls.onNotStarted({ newcomer, reason, wayOut, retriable })
         return
       }
-      const progress = result.progress ?? adopted.get(result.place)
+      const progress = adopted?.get(result.place) ?? result.progress
       const topicRules = rules.get(newcomer.pair.target.name)
       const origin = origins.get(newcomer)
       if (topicRules === undefined || (progress === undefined && origin === undefined)) {
         calls.onNotStarted({ newcomer, reason: 'a cluster did not answer', wayOut: '', retriable: true })
         return
       }
-      const known = { ...result, progress }
+      const known = { ...result, progress, isAdopted: adopted !== undefined }
       try {
         await this.#startOne(shard, fenced, known, newcomer, topicRules, origin, calls, signal)
       } catch (error) {
@@ -179,7 +207,7 @@ export class PartitionStarter {
   async #startOne(
     shard: Shard,
     { marker, formerIds, progressLost }: Fenced,
-    { progress, before, place }: Extract<FencedPlace, { kind: 'fenced' }>,
+    { progress, before, place, isAdopted }: Extract<FencedPlace, { kind: 'fenced' }> & { isAdopted: boolean },
     newcomer: Newcomer,
     rules: TargetTopicRules,
     origin: Origin | undefined,
@@ -218,7 +246,15 @@ export class PartitionStarter {
     }
     const start = startOf(recovered, origin)
     if (start.kind === 'refused') {
-      calls.onNotStarted({ newcomer, retriable: false, reason: start.reason, wayOut: this.#wayOut(newcomer) })
+      const isElsewhere = !isAdopted && (await this.#former.hasNow(place.key, signal))
+      const why = isElsewhere
+        ? {
+            retriable: true,
+            reason: 'another shard copied it meanwhile',
+            wayOut: 'None needed: it is adopted.',
+          }
+        : { retriable: false, reason: start.reason, wayOut: this.#wayOut(newcomer) }
+      calls.onNotStarted({ newcomer, ...why })
       return
     }
     const started = {

@@ -45,13 +45,13 @@ export interface SceneOptions {
 export class TrapScene {
   readonly name = `trap-${randomUUID().slice(0, 8)}`
   readonly topic = `topic-${this.name}`
-  readonly partitions: number
+  partitions: number
   readonly source: Cluster
   readonly target: Cluster
   readonly admins: { readonly source: Admin; readonly target: Admin }
   readonly #options: SceneOptions
   readonly #kafka: { readonly source: Kafka; readonly target: Kafka }
-  readonly #producer: Producer
+  #producer: Producer
   readonly #processes: ReplicateProcess[] = []
   #folder = ''
   #values = 0
@@ -66,7 +66,7 @@ export class TrapScene {
       target: kafkajsClient('trap', options.target),
     }
     this.admins = { source: this.#kafka.source.admin(), target: this.#kafka.target.admin() }
-    this.#producer = this.#kafka.source.producer({ maxInFlightRequests: 1, retry: { retries: 30 } })
+    this.#producer = this.#newProducer()
   }
 
   static async open(options: SceneOptions): Promise<TrapScene> {
@@ -119,6 +119,20 @@ export class TrapScene {
     })
     this.#processes.push(started)
     return started
+  }
+
+  /** Gives the source topic more partitions. */
+  async grow(partitions: number): Promise<void> {
+    await this.admins.source.createPartitions({ topicPartitions: [{ topic: this.topic, count: partitions }] })
+    this.partitions = partitions
+    // A kafkajs producer keeps the partitions it knows, and drops what is meant for others without a word.
+    await this.#producer.disconnect()
+    this.#producer = this.#newProducer()
+    await this.#producer.connect()
+  }
+
+  #newProducer(): Producer {
+    return this.#kafka.source.producer({ maxInFlightRequests: 1, retry: { retries: 30 } })
   }
 
   /** Writes so many records to one partition of the source in one batch; each value is another. */
@@ -232,8 +246,15 @@ export class TrapScene {
     return dumpLog(this.target, { topic: this.topic, partition })
   }
 
-  /** The latest progress of a partition, from the progress topic itself. */
+  /** The latest progress of a partition, whichever shard has it. */
   async progress(partition = 0): Promise<Progress | undefined> {
+    const records = await this.progressRecords()
+    const latest = records.findLast(({ key }) => decodeProgressKey(key)?.partition === partition)
+    return latest && decodeProgress(latest.value)
+  }
+
+  /** What stands in the progress topic, by partition of it: the last record of each key that was not deleted. */
+  async progressRecords(): Promise<readonly ProgressTopicRecord[]> {
     const topic = this.progressTopic
     const log = new TopicLog({
       cluster: this.target,
@@ -243,17 +264,18 @@ export class TrapScene {
       backoff: defaultBackoff,
     })
     const signal = AbortSignal.timeout(20_000)
-    let latest: Progress | undefined
+    const latest = new Map<string, ProgressTopicRecord>()
     try {
       const lookup = (await this.target.describeTopics([topic], signal)).get(topic)
-      if (lookup?.kind !== 'found') return undefined
-      for (const each of lookup.topic.partitions) {
+      if (lookup?.kind !== 'found') return []
+      for (const { partition: shard } of lookup.topic.partitions) {
         await log.read(
-          each.partition,
+          shard,
           ({ key, value }) => {
-            if (key === null || value === null) return
-            const place = decodeProgressKey(key)
-            if (place?.topic === this.topic && place.partition === partition) latest = decodeProgress(value)
+            if (key === null || decodeProgressKey(key)?.topic !== this.topic) return
+            const name = `${shard} ${key.toString()}`
+            latest.delete(name)
+            if (value !== null) latest.set(name, { shard, key, value })
           },
           signal,
         )
@@ -261,7 +283,16 @@ export class TrapScene {
     } finally {
       await log.close()
     }
-    return latest
+    return [...latest.values()]
+  }
+
+  /** Writes progress records as they once were, as if they had never been deleted. */
+  async restoreProgress(records: readonly ProgressTopicRecord[]): Promise<void> {
+    const producer = this.#kafka.target.producer()
+    await producer.connect()
+    const messages = records.map(({ shard: partition, key, value }) => ({ partition, key, value }))
+    await producer.send({ topic: this.progressTopic, messages, acks: -1 })
+    await producer.disconnect()
   }
 
   /** What the coordinator knows of a transactional id; `undefined` once it has expired. One-broker targets only. */
@@ -303,6 +334,13 @@ export class TrapScene {
     await Promise.all([this.source.close(), this.target.close()])
     await rm(this.#folder, { recursive: true, force: true })
   }
+}
+
+export interface ProgressTopicRecord {
+  /** The progress topic's partition. */
+  readonly shard: number
+  readonly key: Buffer
+  readonly value: Buffer
 }
 
 const transactionalIdNotFound = 105

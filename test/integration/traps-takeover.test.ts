@@ -79,6 +79,54 @@ describe('taking over', { timeout: 280_000 }, () => {
     await third.stop()
   })
 
+  test('records that a change of shards left behind when it was cut do not count, and are swept', async () => {
+    const scene = await sceneOf({ partitions: 6, shards: 3 })
+    const copyMore = async (shards: number) => {
+      for (let partition = 0; partition < scene.partitions; partition++)
+        await scene.produce(10, { partition })
+      const process = await scene.start({ shards })
+      await scene.exact()
+      const swept = await until(
+        `one record a partition with ${shards} shards`,
+        async () => {
+          const left = await scene.progressRecords()
+          return left.length === scene.partitions ? left : undefined
+        },
+        () => scene.words(),
+      )
+      await process.stop()
+      assert.equal(
+        process.log.find(({ event }) => event === 'shard-lost'),
+        undefined,
+        process.text,
+      )
+      return swept
+    }
+    const before = await copyMore(3)
+    await copyMore(5)
+    // As if it had died before it deleted what it adopted: with two shards some of these are its own, some are not.
+    await scene.restoreProgress(before)
+    for (const shards of [3, 2, 5]) await copyMore(shards)
+  })
+
+  test('a replica that waited for others with another number of shards takes over all that they copied', async () => {
+    const scene = await sceneOf({ partitions: 2, shards: 3 })
+    await scene.produce(20)
+    const first = await scene.start()
+    await scene.arrived(20)
+    const waiting = await scene.start({ shards: 2, ...besides('two') })
+    await waiting.logged('sharing-trouble')
+    // It has read progress by now, and knows nothing of what comes.
+    await scene.grow(6)
+    for (let partition = 0; partition < scene.partitions; partition++) await scene.produce(10, { partition })
+    await scene.exact()
+    await first.stop()
+    for (let partition = 0; partition < scene.partitions; partition++) await scene.produce(10, { partition })
+    await scene.exact()
+    assert.equal(scene.logged('partition-stopped'), undefined, waiting.text)
+    await waiting.stop()
+  })
+
   test('killed between acknowledgement and progress: the target log is counted', async () => {
     const scene = await sceneOf()
     await scene.produce(20)

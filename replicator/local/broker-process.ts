@@ -40,7 +40,14 @@ export function brokerJvmArguments(
   return [
     ...(tuning === 'quick'
       ? [`-Xmx${heapMb}m`, '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
-      : [`-Xms${heapMb}m`, `-Xmx${heapMb}m`, '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20']),
+      : [
+          `-Xms${heapMb}m`,
+          `-Xmx${heapMb}m`,
+          // Where a virtual machine gets its memory page by page from the host, a growing heap stalls for seconds.
+          '-XX:+AlwaysPreTouch',
+          '-XX:+UseG1GC',
+          '-XX:MaxGCPauseMillis=20',
+        ]),
     '-Djava.awt.headless=true',
     '-XX:-UsePerfData',
     ...(classArchive === undefined ? [] : ['-Xshare:auto', `-XX:SharedArchiveFile=${classArchive}`]),

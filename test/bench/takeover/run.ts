@@ -19,7 +19,7 @@ import { type LocalCluster, startLocalCluster } from '../../../replicator/local/
 import { shardOf } from '../../../replicator/shards/shard-of.ts'
 import { sessionTimeoutMs } from '../../../replicator/topology/defaults.ts'
 import { ReplicateProcess, until } from '../../integration/replicate-process.ts'
-import { describeMachine } from '../machine.ts'
+import { describeMachine, memoryTouchMs } from '../machine.ts'
 import { percentile, spreadOf } from '../statistics.ts'
 import { Pulse } from './pulse.ts'
 
@@ -33,6 +33,8 @@ interface Takeover {
   readonly allMs: number
   /** From the kill until the successor's process runs, before it has connected to anything; restarts only. */
   readonly processMs?: number
+  /** What the machine took to hand out a MiB of memory just before the kill: see {@link memoryTouchMs}. */
+  readonly memoryTouchMs: number
 }
 
 function say(line: string): void {
@@ -115,7 +117,9 @@ class Replicas {
 
 const everyPartition = new Set(Array.from({ length: partitions }, (_, partition) => partition))
 
-async function restart(replicas: Replicas, pulse: Pulse): Promise<Takeover> {
+type Timed = Omit<Takeover, 'memoryTouchMs'>
+
+async function restart(replicas: Replicas, pulse: Pulse): Promise<Timed> {
   const killedMs = performance.now()
   const killedWallMs = Date.now()
   await replicas.of('a').kill()
@@ -133,7 +137,7 @@ async function restart(replicas: Replicas, pulse: Pulse): Promise<Takeover> {
   }
 }
 
-async function standby(replicas: Replicas, pulse: Pulse): Promise<Takeover> {
+async function standby(replicas: Replicas, pulse: Pulse): Promise<Timed> {
   const owned = await replicas.shared()
   const mine = new Set(owned.get('a'))
   const moving = new Set(
@@ -166,6 +170,7 @@ function summary(takeovers: readonly Takeover[]) {
     firstMs: of(({ firstMs }) => firstMs),
     allMs: of(({ allMs }) => allMs),
     processMs: of(({ processMs }) => processMs),
+    memoryTouchMs: of((takeover) => takeover.memoryTouchMs),
     each: takeovers,
   }
 }
@@ -173,16 +178,17 @@ function summary(takeovers: readonly Takeover[]) {
 async function repeat(
   what: string,
   times: number,
-  takeOver: () => Promise<Takeover>,
+  takeOver: () => Promise<Timed>,
 ): Promise<readonly Takeover[]> {
   const takeovers: Takeover[] = []
   for (let i = 1; i <= times; i++) {
     await delay(1500 + ((i * 397) % 1000))
-    const takeover = await takeOver()
+    const touchMs = memoryTouchMs()
+    const takeover = { ...(await takeOver()), memoryTouchMs: touchMs }
     takeovers.push(takeover)
     const process = takeover.processMs === undefined ? '' : `, process ${takeover.processMs} ms`
     say(
-      `${what} ${i}: first ${takeover.firstMs.toFixed(0)} ms, all ${takeover.allMs.toFixed(0)} ms${process}`,
+      `${what} ${i}: first ${takeover.firstMs.toFixed(0)} ms, all ${takeover.allMs.toFixed(0)} ms${process}, memory ${touchMs.toFixed(2)} ms/MiB`,
     )
   }
   return takeovers

@@ -72,10 +72,10 @@ async function prepare(
   return await prepareProgressTopic({ cluster, topic, clock, shards, replicationFactor }, signal)
 }
 
-/** Makes the flow's shards. */
+/** Makes the flow's shards. @param walks through the target's logs */
 export function shardMaker(
   options: FlowOptions,
-  memory: FlowMemory,
+  memory: Pick<FlowMemory, 'progressTopicId' | 'limits'>,
   walks: LogWalks,
 ): (index: number) => Shard {
   const { target, progressTopic, transactionalIdOf, registry, clock, random, backoff, flow } = options

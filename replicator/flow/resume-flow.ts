@@ -209,7 +209,7 @@ class FlowResume {
   ): Promise<readonly ResumedPartition[]> {
     if (choices.length === 0) return []
     const target = topics.target ?? (await createTargetTopic(this.#options, topics, this.#signal))
-    const takeover = new ResumeTakeover(this.#options, this.#walks, { ...topics, target }, progressTopic)
+    const takeover = new ResumeTakeover(this.#options, this.#walks, { ...topics, target }, progressTopic.id)
     const outcomes = await takeover.run(choices, this.#signal)
     return await Promise.all(
       choices.map(async (choice) => {

@@ -5,11 +5,12 @@ import { isProducedBy } from '../records/batch-header.ts'
 import { sourceOffset, type TargetOffset, targetOffset } from '../records/offsets.ts'
 import { ShardLostError } from '../shards/fenced.ts'
 import type { LogWalks } from '../shards/log-walks.ts'
-import { type OwnershipLimits, readOwnershipLimits } from '../shards/ownership-limits.ts'
+import { readOwnershipLimits } from '../shards/ownership-limits.ts'
 import { recoverPartition } from '../shards/recover-partition.ts'
-import { type Fenced, type FencedPlace, Shard } from '../shards/shard.ts'
+import type { Fenced, FencedPlace, Shard } from '../shards/shard.ts'
 import { shardOf } from '../shards/shard-of.ts'
 import type { FlowOptions } from './flow-options.ts'
+import { shardMaker } from './open-flow.ts'
 import { isOtherTopic, offsetProblem } from './resume-plan.ts'
 import { ResumeRefusedError, type ResumeTopics } from './resume-topics.ts'
 import { readTargetRules } from './target-rules.ts'
@@ -44,18 +45,18 @@ export class ResumeTakeover {
   readonly #options: FlowOptions
   readonly #walks: { readonly source: LogWalks; readonly target: LogWalks }
   readonly #topics: Topics
-  readonly #progressTopic: TopicMetadata
+  readonly #progressTopicId: string | undefined
 
   constructor(
     options: FlowOptions,
     walks: { readonly source: LogWalks; readonly target: LogWalks },
     topics: Topics,
-    progressTopic: TopicMetadata,
+    progressTopicId: string | undefined,
   ) {
     this.#options = options
     this.#walks = walks
     this.#topics = topics
-    this.#progressTopic = progressTopic
+    this.#progressTopicId = progressTopicId
   }
 
   /**
@@ -65,6 +66,8 @@ export class ResumeTakeover {
   async run(choices: readonly Chosen[], signal: AbortSignal): Promise<ReadonlyMap<number, TakeoverOutcome>> {
     const { flow, target, clock, random, backoff } = this.#options
     const limits = await readOwnershipLimits(target, signal)
+    const memory = { progressTopicId: this.#progressTopicId, limits }
+    const makeShard = shardMaker(this.#options, memory, this.#walks.target)
     const outcomes = new Map<number, TakeoverOutcome>()
     const shards = Map.groupBy(choices, ({ partition }) =>
       shardOf(this.#topics.source.name, partition, flow.shards),
@@ -72,7 +75,7 @@ export class ResumeTakeover {
     for (const [index, chosen] of shards) {
       for (let attempt = 0; ; attempt++) {
         try {
-          for (const [partition, outcome] of await this.#take(index, chosen, limits, signal))
+          for (const [partition, outcome] of await this.#take(makeShard(index), chosen, signal))
             outcomes.set(partition, outcome)
           break
         } catch (error) {
@@ -90,26 +93,11 @@ export class ResumeTakeover {
   }
 
   async #take(
-    index: number,
+    shard: Shard,
     choices: readonly Chosen[],
-    limits: OwnershipLimits,
     signal: AbortSignal,
   ): Promise<ReadonlyMap<number, TakeoverOutcome>> {
-    const { flow, target, transactionalIdOf, registry, clock, random, backoff } = this.#options
-    const shard = new Shard({
-      flow: flow.id,
-      index,
-      transactionalId: transactionalIdOf(index),
-      target,
-      progressTopic: this.#progressTopic.name,
-      progressTopicId: this.#progressTopic.id,
-      registry,
-      walks: this.#walks.target,
-      limits,
-      clock,
-      random,
-      backoff,
-    })
+    const { flow } = this.#options
     try {
       const places = choices.map(({ partition }) => ({
         key: { flow: flow.id, topic: this.#topics.source.name, partition },

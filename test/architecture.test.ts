@@ -51,6 +51,12 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   ],
 }
 
+/** Folders inside a room that are a subject of their own, and who may import them from outside: files, or rooms. */
+const doors: Readonly<Record<string, readonly string[]>> = {
+  'flow/watches': ['flow/flow-watches.ts'],
+  'flow/resume': ['processes/', 'cli/'],
+}
+
 /** Rooms whose files may touch time, chance, timers and the environment; elsewhere they come in as seams. */
 const edges = ['processes', 'cli', 'local']
 const edgeFiles = ['clock/system-clock.ts', 'clock/random.ts']
@@ -119,6 +125,21 @@ describe('architecture', () => {
         })
         .map((target) => `${path} -> ${target}`),
     )
+    assert.deepEqual(wrong, [])
+  })
+
+  test('folders that are a subject of their own are entered by their doors', () => {
+    const wrong = Object.entries(doors).flatMap(([folder, openTo]) => {
+      assert(
+        sources.some(({ path }) => path.startsWith(`${folder}/`)),
+        `${folder} is gone`,
+      )
+      return sources
+        .filter(({ path }) => ![`${folder}/`, ...openTo].some((allowed) => path.startsWith(allowed)))
+        .flatMap(({ path, imports }) =>
+          imports.filter((target) => target.startsWith(`${folder}/`)).map((target) => `${path} -> ${target}`),
+        )
+    })
     assert.deepEqual(wrong, [])
   })
 

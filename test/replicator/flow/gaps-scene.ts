@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { defaultBackoff } from '../../../replicator/clock/backoff.ts'
 import { defaultFlowLimits } from '../../../replicator/flow/flow-limits.ts'
-import { type ResumeReport, type ResumeRequest, resumeFlow } from '../../../replicator/flow/resume-flow.ts'
+import {
+  type ResumeReport,
+  type ResumeRequest,
+  resumeFlow,
+} from '../../../replicator/flow/resume/resume-flow.ts'
 import { everyShard } from '../../../replicator/shards/shard-claims.ts'
 import { topicRules } from '../../../replicator/topics/topic-rules.ts'
 import { regionAlias } from '../../../replicator/topology/identifiers.ts'

@@ -1,6 +1,6 @@
-import type { EpochTrail } from './epoch-trail.ts'
-import type { FlowOptions } from './flow-options.ts'
-import type { PartitionFlow } from './partition-flow.ts'
+import type { EpochTrail } from '../epoch-trail.ts'
+import type { FlowOptions } from '../flow-options.ts'
+import type { PartitionFlow } from '../partition-flow.ts'
 import type { SourceWatched } from './source-watch.ts'
 import type { TargetWatched } from './target-watch.ts'
 

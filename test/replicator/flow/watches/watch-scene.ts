@@ -1,21 +1,25 @@
 import assert from 'node:assert/strict'
-import { defaultBackoff } from '../../../replicator/clock/backoff.ts'
-import { EpochTrail } from '../../../replicator/flow/epoch-trail.ts'
-import type { SourceFinding } from '../../../replicator/flow/judge-source.ts'
-import type { TargetFinding } from '../../../replicator/flow/judge-target.ts'
-import { OverrunWatch } from '../../../replicator/flow/overrun-watch.ts'
-import type { Overrun } from '../../../replicator/flow/retention-forecast.ts'
-import { SourceWatch, type SourceWatched } from '../../../replicator/flow/source-watch.ts'
-import { TargetWatch, type TargetWatched } from '../../../replicator/flow/target-watch.ts'
-import type { TopicPartition } from '../../../replicator/kafka/cluster.ts'
-import { lastOffset, maxTimestampMs, partitionLeaderEpoch } from '../../../replicator/records/batch-header.ts'
-import { LogWalks } from '../../../replicator/shards/log-walks.ts'
-import { regionAlias } from '../../../replicator/topology/identifiers.ts'
-import { MemoryCluster } from '../../simulation/memory-cluster.ts'
-import { type BatchFields, buildBatch, recordsOf } from '../../simulation/record-batches.ts'
-import { SeededRandom } from '../../simulation/seeded-random.ts'
-import { SimulatedBrokers } from '../../simulation/simulated-brokers.ts'
-import { SimulatedClock } from '../../simulation/simulated-clock.ts'
+import { defaultBackoff } from '../../../../replicator/clock/backoff.ts'
+import { EpochTrail } from '../../../../replicator/flow/epoch-trail.ts'
+import type { SourceFinding } from '../../../../replicator/flow/judge-source.ts'
+import type { TargetFinding } from '../../../../replicator/flow/judge-target.ts'
+import { OverrunWatch } from '../../../../replicator/flow/watches/overrun-watch.ts'
+import type { Overrun } from '../../../../replicator/flow/watches/retention-forecast.ts'
+import { SourceWatch, type SourceWatched } from '../../../../replicator/flow/watches/source-watch.ts'
+import { TargetWatch, type TargetWatched } from '../../../../replicator/flow/watches/target-watch.ts'
+import type { TopicPartition } from '../../../../replicator/kafka/cluster.ts'
+import {
+  lastOffset,
+  maxTimestampMs,
+  partitionLeaderEpoch,
+} from '../../../../replicator/records/batch-header.ts'
+import { LogWalks } from '../../../../replicator/shards/log-walks.ts'
+import { regionAlias } from '../../../../replicator/topology/identifiers.ts'
+import { MemoryCluster } from '../../../simulation/memory-cluster.ts'
+import { type BatchFields, buildBatch, recordsOf } from '../../../simulation/record-batches.ts'
+import { SeededRandom } from '../../../simulation/seeded-random.ts'
+import { SimulatedBrokers } from '../../../simulation/simulated-brokers.ts'
+import { SimulatedClock } from '../../../simulation/simulated-clock.ts'
 
 /** A simulated cluster, and readers or copies on it that are looked after. */
 export class WatchScene {

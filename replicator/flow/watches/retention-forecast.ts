@@ -1,4 +1,4 @@
-import type { Retention } from './retention.ts'
+import type { Retention } from '../retention.ts'
 
 /** A look at a partition that lags. */
 export interface RetentionSample {

@@ -5,7 +5,7 @@ import {
   addSample,
   forecastOverrun,
   type RetentionHistory,
-} from '../../../replicator/flow/retention-forecast.ts'
+} from '../../../../replicator/flow/watches/retention-forecast.ts'
 
 const secondMs = 1000
 const minuteMs = 60 * secondMs

@@ -1,8 +1,8 @@
-import type { Cluster, TopicMetadata } from '../kafka/cluster.ts'
-import { configExclusion } from '../topics/plan-configs.ts'
-import { carryOut, waitForLeaders } from '../topics/target-topics.ts'
-import type { Flow } from '../topology/model.ts'
-import type { FlowOptions } from './flow-options.ts'
+import type { Cluster, TopicMetadata } from '../../kafka/cluster.ts'
+import { configExclusion } from '../../topics/plan-configs.ts'
+import { carryOut, waitForLeaders } from '../../topics/target-topics.ts'
+import type { Flow } from '../../topology/model.ts'
+import type { FlowOptions } from '../flow-options.ts'
 
 /** What a person asked for cannot be done; nothing was changed. */
 export class ResumeRefusedError extends Error {

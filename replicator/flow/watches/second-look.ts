@@ -1,5 +1,5 @@
-import type { Clock } from '../clock/clock.ts'
-import type { Cluster, TopicPartition } from '../kafka/cluster.ts'
+import type { Clock } from '../../clock/clock.ts'
+import type { Cluster, TopicPartition } from '../../kafka/cluster.ts'
 import { recreatedTopics } from './recreated-topics.ts'
 
 /** Until a finding is looked at again, in milliseconds: a leader that has just been elected may be behind for a moment. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { confirm } from '../../../replicator/flow/second-look.ts'
-import { regionAlias } from '../../../replicator/topology/identifiers.ts'
-import { MemoryCluster } from '../../simulation/memory-cluster.ts'
-import { SimulatedBrokers } from '../../simulation/simulated-brokers.ts'
-import { SimulatedClock } from '../../simulation/simulated-clock.ts'
+import { confirm } from '../../../../replicator/flow/watches/second-look.ts'
+import { regionAlias } from '../../../../replicator/topology/identifiers.ts'
+import { MemoryCluster } from '../../../simulation/memory-cluster.ts'
+import { SimulatedBrokers } from '../../../simulation/simulated-brokers.ts'
+import { SimulatedClock } from '../../../simulation/simulated-clock.ts'
 
 interface Suspect {
   readonly partition: number

@@ -1,9 +1,9 @@
-import type { Clock } from '../clock/clock.ts'
-import type { Cluster, TopicPartition } from '../kafka/cluster.ts'
-import { KafkaError } from '../kafka/errors.ts'
-import { baseOffset, isControl, lastOffset, producerId, recordCount } from '../records/batch-header.ts'
-import type { WalkRequest } from '../shards/log-walk.ts'
-import type { LogWalks } from '../shards/log-walks.ts'
+import type { Clock } from '../../clock/clock.ts'
+import type { Cluster, TopicPartition } from '../../kafka/cluster.ts'
+import { KafkaError } from '../../kafka/errors.ts'
+import { baseOffset, isControl, lastOffset, producerId, recordCount } from '../../records/batch-header.ts'
+import type { WalkRequest } from '../../shards/log-walk.ts'
+import type { LogWalks } from '../../shards/log-walks.ts'
 import {
   addForeign,
   type ForeignWrites,
@@ -11,12 +11,12 @@ import {
   judgeEnd,
   type TargetFinding,
   type YoungRecord,
-} from './judge-target.ts'
+} from '../judge-target.ts'
+import { readBounds, type SeenBounds } from '../log-bounds.ts'
+import { type Retention, readRetention } from '../retention.ts'
+import { timeLimited } from '../time-limit.ts'
 import { keepLooking } from './keep-looking.ts'
-import { readBounds, type SeenBounds } from './log-bounds.ts'
-import { type Retention, readRetention } from './retention.ts'
 import { confirm } from './second-look.ts'
-import { timeLimited } from './time-limit.ts'
 
 /** A target partition that is looked after. */
 export interface TargetWatched {

@@ -1,10 +1,10 @@
-import type { Clock } from '../clock/clock.ts'
-import type { Cluster, ProducerIdentity } from '../kafka/cluster.ts'
-import { KafkaError } from '../kafka/errors.ts'
-import { producerEpoch, producerId } from '../records/batch-header.ts'
-import type { LogWalks } from '../shards/log-walks.ts'
+import type { Clock } from '../../clock/clock.ts'
+import type { Cluster, ProducerIdentity } from '../../kafka/cluster.ts'
+import { KafkaError } from '../../kafka/errors.ts'
+import { producerEpoch, producerId } from '../../records/batch-header.ts'
+import type { LogWalks } from '../../shards/log-walks.ts'
+import { timeLimited } from '../time-limit.ts'
 import { keepLooking } from './keep-looking.ts'
-import { timeLimited } from './time-limit.ts'
 
 /** A shard that this process owns, as far as it knows. */
 export interface WatchedShard {

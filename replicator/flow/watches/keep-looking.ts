@@ -1,5 +1,5 @@
-import type { Clock } from '../clock/clock.ts'
-import { KafkaError } from '../kafka/errors.ts'
+import type { Clock } from '../../clock/clock.ts'
+import { KafkaError } from '../../kafka/errors.ts'
 
 /**
  * Looks after each pause of `intervalMs` until the signal aborts, then returns. A look that fails because the cluster

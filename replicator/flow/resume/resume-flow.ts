@@ -1,11 +1,11 @@
-import type { TopicMetadata } from '../kafka/cluster.ts'
-import type { LogBounds } from '../kafka/list-bounds.ts'
-import { baseOffset, lastOffset, recordCount } from '../records/batch-header.ts'
-import { LogWalks } from '../shards/log-walks.ts'
-import type { Progress } from '../shards/progress-record.ts'
-import { readProgress } from '../shards/progress-topic.ts'
-import type { FlowOptions } from './flow-options.ts'
-import { readBounds } from './log-bounds.ts'
+import type { TopicMetadata } from '../../kafka/cluster.ts'
+import type { LogBounds } from '../../kafka/list-bounds.ts'
+import { baseOffset, lastOffset, recordCount } from '../../records/batch-header.ts'
+import { LogWalks } from '../../shards/log-walks.ts'
+import type { Progress } from '../../shards/progress-record.ts'
+import { readProgress } from '../../shards/progress-topic.ts'
+import type { FlowOptions } from '../flow-options.ts'
+import { readBounds } from '../log-bounds.ts'
 import {
   effectOf,
   isOtherTopic,
@@ -13,10 +13,10 @@ import {
   offsetQueryOf,
   type ResumeEffect,
   type ResumeFrom,
-} from './resume-plan.ts'
+} from '../resume-plan.ts'
+import { timeLimited } from '../time-limit.ts'
 import { type ResumeStand, ResumeTakeover } from './resume-takeover.ts'
 import { createTargetTopic, lookUpTopics, ResumeRefusedError, type ResumeTopics } from './resume-topics.ts'
-import { timeLimited } from './time-limit.ts'
 
 export interface ResumeRequest {
   /** The source topic. */

@@ -1,4 +1,4 @@
-import type { Cluster } from '../kafka/cluster.ts'
+import type { Cluster } from '../../kafka/cluster.ts'
 
 /**
  * Asks which of these topics are other ones by now, by their ids. A topic that is missing counts as re-created when

@@ -1,13 +1,13 @@
-import type { Clock } from '../clock/clock.ts'
-import type { Cluster, TopicPartition } from '../kafka/cluster.ts'
-import { KafkaError } from '../kafka/errors.ts'
-import type { LogBounds } from '../kafka/list-bounds.ts'
-import { maxTimestampMs } from '../records/batch-header.ts'
-import type { WalkRequest } from '../shards/log-walk.ts'
-import type { LogWalks } from '../shards/log-walks.ts'
-import { type Retention, readRetention } from './retention.ts'
+import type { Clock } from '../../clock/clock.ts'
+import type { Cluster, TopicPartition } from '../../kafka/cluster.ts'
+import { KafkaError } from '../../kafka/errors.ts'
+import type { LogBounds } from '../../kafka/list-bounds.ts'
+import { maxTimestampMs } from '../../records/batch-header.ts'
+import type { WalkRequest } from '../../shards/log-walk.ts'
+import type { LogWalks } from '../../shards/log-walks.ts'
+import { type Retention, readRetention } from '../retention.ts'
+import { timeLimited } from '../time-limit.ts'
 import { addSample, forecastOverrun, type Overrun, type RetentionHistory } from './retention-forecast.ts'
-import { timeLimited } from './time-limit.ts'
 
 /** A source partition that retention may reach before it is copied. */
 export interface Forecastable {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { keepLooking } from '../../../replicator/flow/keep-looking.ts'
-import { transportError } from '../../../replicator/kafka/errors.ts'
-import { SimulatedClock } from '../../simulation/simulated-clock.ts'
+import { keepLooking } from '../../../../replicator/flow/watches/keep-looking.ts'
+import { transportError } from '../../../../replicator/kafka/errors.ts'
+import { SimulatedClock } from '../../../simulation/simulated-clock.ts'
 
 /** Looks every second until it is stopped; what each look throws, by its number. */
 function looking(thrown: Readonly<Record<number, Error>>) {

@@ -227,6 +227,11 @@ export class FlowShards implements ShardHolder {
     if (newcomers.length === 0) return
     const keys = newcomers.map(({ pair, partition }) => partitionKey(pair.source.name, partition))
     for (const key of keys) held.starting.add(key)
+    // Whoever is told of meanwhile may be started again by another task, whose it is then.
+    const untold = new Set(keys)
+    const told = ({ newcomer: { pair, partition } }: { readonly newcomer: Newcomer }): void => {
+      untold.delete(partitionKey(pair.source.name, partition))
+    }
     this.#run(held, async (signal) => {
       let trouble: KafkaError | undefined
       try {
@@ -234,8 +239,12 @@ export class FlowShards implements ShardHolder {
           held.shard,
           newcomers,
           {
-            onStarted: (started) => this.#started(held, started),
+            onStarted: (started) => {
+              told(started)
+              this.#started(held, started)
+            },
             onNotStarted: (refused) => {
+              told(refused)
               trouble ??= refused.error
               this.#notStarted(held, refused)
             },
@@ -244,7 +253,7 @@ export class FlowShards implements ShardHolder {
         )
         this.#context.onTrouble(trouble)
       } finally {
-        for (const key of keys) held.starting.delete(key)
+        for (const key of untold) held.starting.delete(key)
       }
     })
   }

@@ -246,7 +246,9 @@ export class PartitionStarter {
     }
     const start = startOf(recovered, origin)
     if (start.kind === 'refused') {
-      const isElsewhere = !isAdopted && (await this.#former.hasNow(place.key, signal))
+      // What was to be adopted and is not there any more has gone to another shard meanwhile.
+      const mayBeElsewhere = !isAdopted || progress === undefined
+      const isElsewhere = mayBeElsewhere && (await this.#former.hasNow(place.key, signal))
       const why = isElsewhere
         ? {
             retriable: true,

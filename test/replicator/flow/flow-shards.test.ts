@@ -194,6 +194,31 @@ describe('the shards of a flow', () => {
     await next.drain()
   })
 
+  test('one that is tried again while others of its first attempt still start is started once', async () => {
+    const scene = sceneOf({ flow: { shards: 1 } })
+    scene.createTarget('us-east.orders', partitions)
+    const leaderless = { topic: 'us-east.orders', partition: 4 }
+    let delayMs = 0
+    const { flow, holder } = await dealt(scene, {
+      targetFaults: ({ kind }) => (kind === 'fetch' ? { answerDelayMs: delayMs } : undefined),
+    })
+    await scene.clock.advance(3000)
+    scene.target.loseLeader(leaderless)
+    delayMs = 2000
+    holder.claim([0])
+    await scene.clock.advance(2500)
+    scene.target.moveLeader(leaderless, brokerId(1))
+    await scene.clock.advance(30_000)
+    const started = kinds(flow, 'partition-started')
+    assert.deepEqual(
+      started.map((event) => event.kind === 'partition-started' && event.partition).toSorted(),
+      inShard(scene, 0).map(({ partition }) => partition),
+    )
+    writeEverywhere(scene)
+    await flow.catchUp()
+    await flow.drain()
+  })
+
   test('one whose target has no leader is left for later, and holds up none of the others', async () => {
     const scene = sceneOf({ flow: { shards: 1 } })
     scene.createTarget('us-east.orders', partitions)

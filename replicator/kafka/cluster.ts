@@ -1,4 +1,5 @@
 import type { RegionAlias } from '../topology/model.ts'
+import type { TopicAcl, TopicAclFilter } from './acl-binding.ts'
 import type { KafkaError } from './errors.ts'
 
 /**
@@ -30,6 +31,13 @@ export interface Cluster {
     changes: ReadonlyMap<string, readonly TopicConfigChange[]>,
     signal?: AbortSignal,
   ): Promise<ReadonlyMap<string, Outcome>>
+
+  /** Rules about topics. Not being allowed to ask (31), and having no authorizer (54), are answers. */
+  describeAcls(filter: TopicAclFilter, signal?: AbortSignal): Promise<Result<readonly TopicAcl[]>>
+  /** Answers in the rules' order. A rule that is there already is made. */
+  createAcls(acls: readonly TopicAcl[], signal?: AbortSignal): Promise<readonly Outcome[]>
+  /** Takes away exactly these. A rule that is not there is taken away. */
+  deleteAcls(acls: readonly TopicAcl[], signal?: AbortSignal): Promise<readonly Outcome[]>
 
   listOffsets(queries: readonly OffsetQuery[], signal?: AbortSignal): Promise<readonly OffsetAnswer[]>
   /** Where leader epochs end in the leader's log (OffsetForLeaderEpoch, KIP-320): before what was read means truncation. */

@@ -2,6 +2,8 @@ import type { Clock } from '../clock/clock.ts'
 import type { Random } from '../clock/random.ts'
 import type { RegionAlias } from '../topology/model.ts'
 import { linkSignals } from './abortable.ts'
+import type { TopicAcl, TopicAclFilter } from './acl-binding.ts'
+import { createAcls, deleteAcls, describeAcls } from './acls.ts'
 import { type BrokerAddress, parseBrokerAddress } from './broker-address.ts'
 import { describeBrokerConfigs } from './broker-configs.ts'
 import { BrokerDirectory } from './broker-directory.ts'
@@ -132,6 +134,18 @@ class KafkaCluster implements Cluster {
 
   alterTopicConfigs(changes: ReadonlyMap<string, readonly TopicConfigChange[]>, signal?: AbortSignal) {
     return this.#call(signal, (inner) => alterTopicConfigs(this.#requests, changes, inner))
+  }
+
+  describeAcls(filter: TopicAclFilter, signal?: AbortSignal) {
+    return this.#call(signal, (inner) => describeAcls(this.#requests, filter, inner))
+  }
+
+  createAcls(acls: readonly TopicAcl[], signal?: AbortSignal) {
+    return this.#call(signal, (inner) => createAcls(this.#requests, acls, inner))
+  }
+
+  deleteAcls(acls: readonly TopicAcl[], signal?: AbortSignal) {
+    return this.#call(signal, (inner) => deleteAcls(this.#requests, acls, inner))
   }
 
   listOffsets(queries: readonly OffsetQuery[], signal?: AbortSignal) {

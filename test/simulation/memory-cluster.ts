@@ -1,3 +1,4 @@
+import type { TopicAcl, TopicAclFilter } from '../../replicator/kafka/acl-binding.ts'
 import type {
   BrokerChannel,
   BrokerId,
@@ -141,6 +142,21 @@ export class MemoryCluster implements Cluster {
       this.#result(this.#brokers.topics.alter(topic, wanted), { topic }),
     ]
     return this.#ask('alter-configs', () => new Map([...changes].map(alter)), signal)
+  }
+
+  describeAcls(filter: TopicAclFilter, signal?: AbortSignal): Promise<Result<readonly TopicAcl[]>> {
+    const look = () => this.#result(this.#brokers.acls.describe(filter), {})
+    return this.#ask('describe-acls', look, signal)
+  }
+
+  createAcls(acls: readonly TopicAcl[], signal?: AbortSignal): Promise<readonly Outcome[]> {
+    const create = (acl: TopicAcl) => this.#result(this.#brokers.acls.create(acl), {})
+    return this.#ask('create-acls', () => acls.map(create), signal)
+  }
+
+  deleteAcls(acls: readonly TopicAcl[], signal?: AbortSignal): Promise<readonly Outcome[]> {
+    const remove = (acl: TopicAcl) => this.#result(this.#brokers.acls.delete(acl), {})
+    return this.#ask('delete-acls', () => acls.map(remove), signal)
   }
 
   listOffsets(queries: readonly OffsetQuery[], signal?: AbortSignal): Promise<readonly OffsetAnswer[]> {

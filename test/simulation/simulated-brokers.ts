@@ -17,6 +17,7 @@ import { GroupCoordinator } from './group-coordinator.ts'
 import type { EpochEnd } from './leader-epoch-history.ts'
 import { defaultProducerExpiry, type PartitionLog, type ProducerExpiry } from './partition-log.ts'
 import { SeededRandom } from './seeded-random.ts'
+import { SimulatedAcls } from './simulated-acls.ts'
 import type { SimulatedClock } from './simulated-clock.ts'
 import { type SimulatedPartition, type SimulatedTopic, SimulatedTopics } from './simulated-topics.ts'
 import {
@@ -64,6 +65,7 @@ export interface FoundOffset {
  */
 export class SimulatedBrokers {
   readonly clock: SimulatedClock
+  readonly acls = new SimulatedAcls()
   readonly topics: SimulatedTopics
   readonly transactions: TransactionCoordinator
   readonly groups: GroupCoordinator

@@ -145,6 +145,15 @@ export class FakeTopics implements Cluster {
     )
   }
 
+  async describeAcls(): Promise<never> {
+    throw new Error('not part of this fake')
+  }
+  async createAcls(): Promise<never> {
+    throw new Error('not part of this fake')
+  }
+  async deleteAcls(): Promise<never> {
+    throw new Error('not part of this fake')
+  }
   async describeCluster(): Promise<never> {
     throw new Error('not part of this fake')
   }

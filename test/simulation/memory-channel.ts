@@ -157,8 +157,10 @@ export class MemoryChannel implements BrokerChannel {
   #watchIdleness(): void {
     const { clock, connectionIdleMaxMs } = this.#options.brokers
     const idleMs = clock.monotonicMs() - this.#usedMs
-    if (idleMs >= connectionIdleMaxMs && this.#pending.size === 0)
-      return this.#break('The broker closed an idle connection')
+    if (idleMs >= connectionIdleMaxMs && this.#pending.size === 0) {
+      this.#break('The broker closed an idle connection')
+      return
+    }
     const leftMs = Math.max(1, connectionIdleMaxMs - idleMs)
     this.#stopIdleTimer = clock.after(leftMs, () => this.#watchIdleness())
   }

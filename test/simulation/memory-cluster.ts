@@ -272,6 +272,12 @@ export class MemoryCluster implements Cluster {
     )
   }
 
+  /** Breaks every connection to a broker: what was sent and not answered may have been done or not. */
+  cutConnections(): void {
+    for (const channel of this.#channels)
+      channel.destroy(transportError('connection', 'The network was cut', this.#place({})))
+  }
+
   async close(): Promise<void> {
     this.#closing = true
     await Promise.allSettled([...this.#asking, ...[...this.#channels].map((channel) => channel.close())])

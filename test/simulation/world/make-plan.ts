@@ -1,7 +1,17 @@
 import type { Codec } from '../../../replicator/records/batch-header.ts'
 import type { Fault } from '../faults.ts'
 import { SeededRandom } from '../seeded-random.ts'
-import type { Plan, PlannedEvent, PlannedFault, PlannedTopic, Setup, Side, Strike, Workload } from './plan.ts'
+import {
+  type Plan,
+  type PlannedEvent,
+  type PlannedFault,
+  type PlannedTopic,
+  type Setup,
+  type Side,
+  type Strike,
+  shardsMax,
+  type Workload,
+} from './plan.ts'
 import type { Moment } from './simulated-process.ts'
 
 export interface PlanOptions {
@@ -260,6 +270,13 @@ const sleep: MakeFault = (random) => ({
   kind: 'sleep',
   hours: random.pick([2, 25, 25, 200]),
   wakeAfterMs: random.chance(0.7) ? random.pick([0, 50, 300, 2000]) : undefined,
+  cutsConnections: random.chance(0.5),
+})
+const reshard: MakeFault = (random) => ({
+  kind: 'reshard',
+  shards: random.between(1, shardsMax),
+  how: random.pick(['drain', 'kill', 'kill', 'stop', 'stop']),
+  wakeAfterMs: random.pick([0, 50, 500, 3000]),
 })
 const jumpWall: MakeFault = (random) => ({ kind: 'jump-wall', ms: random.between(-20_000, 20_000) })
 const newTopic: MakeFault = (random) => ({
@@ -275,6 +292,7 @@ const growTopic: MakeFault = (random) => ({
 const common: readonly MakeFault[] = [request, request, request, request, crash, crash, pause]
 const rarer: readonly MakeFault[] = [
   restart,
+  reshard,
   slowLink,
   moveLeader,
   moveLeader,

@@ -1,6 +1,7 @@
 import type { StoredBatch } from '../partition-log.ts'
 import { readRecords } from '../record-batches.ts'
 import type { PlannedFault, Strike } from './plan.ts'
+import type { Replica } from './replica.ts'
 import type { Slot, World } from './world.ts'
 
 type Of<K extends PlannedFault['kind']> = Extract<PlannedFault, { readonly kind: K }>
@@ -25,6 +26,9 @@ export function strikeWorld(world: World, fault: PlannedFault): void {
       break
     case 'restart':
       restart(world, fault)
+      break
+    case 'reshard':
+      reshard(world, fault)
       break
     case 'move-leader':
     case 'lose-leader':
@@ -92,25 +96,33 @@ function pause(world: World, { replica: index, at, forMs, successorAfterMs }: Of
     const { replica } = slot
     if (replica === undefined) return
     world.trace.note(`${replica.name} is stopped for ${forMs} ms`)
-    // A static member's place is its own: whoever runs processes must not let two of them have it.
-    const isReplaced = successorAfterMs !== undefined && world.plan.setup.claims !== 'group-static'
     replica.process.stop()
-    if (isReplaced) {
+    if (successorAfterMs !== undefined && world.mayRunBeside) {
       slot.replica = undefined
-      world.zombies.add(replica)
       world.clock.after(successorAfterMs, () => {
         if (slot.replica === undefined) world.start(slot)
       })
+      becomeZombie(world, replica, forMs)
+      return
     }
     world.clock.after(forMs, () => {
       if (world.isAsleep) return
       world.trace.note(`${replica.name} goes on`)
       replica.process.continue()
-      if (!isReplaced) return
-      world.clock.after(ZOMBIE_MS, () => {
-        replica.kill()
-        world.zombies.delete(replica)
-      })
+    })
+  })
+}
+
+/** A stopped process, replaced by now, goes on after a while beside its successor, and ends some time later. */
+function becomeZombie(world: World, replica: Replica, wakeAfterMs: number): void {
+  world.zombies.add(replica)
+  world.clock.after(wakeAfterMs, () => {
+    if (world.isAsleep) return
+    world.trace.note(`${replica.name} goes on`)
+    replica.process.continue()
+    world.clock.after(ZOMBIE_MS, () => {
+      replica.kill()
+      world.zombies.delete(replica)
     })
   })
 }
@@ -118,8 +130,11 @@ function pause(world: World, { replica: index, at, forMs, successorAfterMs }: Of
 function restart(world: World, { replica: index, drainMs }: Of<'restart'>): void {
   const slot = world.slots[index]
   if (slot?.replica === undefined || slot.replica.process.state !== 'running') return
-  const { replica } = slot
   world.hit()
+  drainAndReplace(world, slot, slot.replica, drainMs)
+}
+
+function drainAndReplace(world: World, slot: Slot, replica: Replica, drainMs: number): void {
   world.trace.note(`${replica.name} drains`)
   slot.replica = undefined
   const next = (): void => {
@@ -131,6 +146,39 @@ function restart(world: World, { replica: index, drainMs }: Of<'restart'>): void
   replica.drain(drainMs).then(next, (error) => {
     replica.failure = error
   })
+}
+
+/**
+ * What keeps processes with different numbers of shards apart is their group. Those that have none must have ended
+ * before others start.
+ */
+function reshard(world: World, { shards, how, wakeAfterMs }: Of<'reshard'>): void {
+  world.hit()
+  world.shards = shards
+  const goesOn = how === 'stop' && world.plan.setup.claims === 'group'
+  if (!goesOn) {
+    for (const zombie of world.zombies) zombie.kill()
+    world.zombies.clear()
+  }
+  for (const slot of world.slots) {
+    const { replica } = slot
+    // Whoever is to be started soon is started with the new number.
+    if (replica === undefined) continue
+    if (how === 'drain' && replica.process.state === 'running') {
+      drainAndReplace(world, slot, replica, 1000)
+      continue
+    }
+    slot.replica = undefined
+    if (goesOn) {
+      world.trace.note(`${replica.name} is stopped for ${wakeAfterMs} ms`)
+      replica.process.stop()
+      becomeZombie(world, replica, wakeAfterMs)
+    } else {
+      world.trace.note(`${replica.name} is killed`)
+      replica.kill()
+    }
+    world.start(slot)
+  }
 }
 
 function slowLink(world: World, { cluster, delayMs, forMs }: Of<'slow-link'>): void {
@@ -198,12 +246,17 @@ function forget(world: World, { what }: Of<'forget'>): void {
  * Takes as long as it says. What was sent before has arrived long before anything is forgotten, and whoever wakes up
  * later than its successor is a zombie.
  */
-export async function sleep(world: World, { hours, wakeAfterMs }: Of<'sleep'>): Promise<void> {
+export async function sleep(
+  world: World,
+  { hours, wakeAfterMs, cutsConnections }: Of<'sleep'>,
+): Promise<void> {
   world.hit()
   quiet(world)
-  await world.sleep(hours * 3_600_000)
+  await world.sleep(hours * 3_600_000, cutsConnections)
   if (hours >= 24) world.forget(hours >= 168 ? 'both' : 'producers')
-  const isReplaced = wakeAfterMs !== undefined && world.plan.setup.claims !== 'group-static'
+  // Those that were replaced before wake up too.
+  for (const zombie of world.zombies) becomeZombie(world, zombie, wakeAfterMs ?? 0)
+  const isReplaced = wakeAfterMs !== undefined && world.mayRunBeside
   for (const slot of world.slots) {
     const { replica } = slot
     if (replica === undefined) world.start(slot)

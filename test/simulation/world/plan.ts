@@ -21,6 +21,7 @@ export interface Plan {
 
 export interface Setup {
   readonly brokers: number
+  /** At first; at most {@link shardsMax}. */
   readonly shards: number
   readonly replicas: number
   /** How replicas agree on shards; by `each-all` every process believes that all are its own. */
@@ -32,6 +33,8 @@ export interface Setup {
   /** One way, towards each cluster; each request varies around it. */
   readonly latencyMs: Readonly<Record<Side, number>>
 }
+
+export const shardsMax = 4
 
 export interface PlannedTopic {
   readonly name: string
@@ -99,10 +102,25 @@ export type PlannedFault =
     }
   /**
    * Everything of the product is stopped for so long that brokers forget producers, or transactional ids. Those with
-   * successors wake up beside them.
+   * successors wake up beside them. Connections may be cut at once, so that answers on their way are lost.
    */
-  | { readonly kind: 'sleep'; readonly hours: number; readonly wakeAfterMs: number | undefined }
+  | {
+      readonly kind: 'sleep'
+      readonly hours: number
+      readonly wakeAfterMs: number | undefined
+      readonly cutsConnections: boolean
+    }
   | { readonly kind: 'jump-wall'; readonly ms: number }
+  /**
+   * All processes end, and others with another number of shards take their places. Members of a group may be only
+   * stopped, and go on beside their successors after a while.
+   */
+  | {
+      readonly kind: 'reshard'
+      readonly shards: number
+      readonly how: 'drain' | 'kill' | 'stop'
+      readonly wakeAfterMs: number
+    }
   | { readonly kind: 'new-topic'; readonly topic: PlannedTopic }
   | { readonly kind: 'grow-topic'; readonly pick: number; readonly by: number }
   /** Takes back every fault that waits for its request. */

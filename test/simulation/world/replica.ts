@@ -4,6 +4,10 @@ import type { FlowEvent } from '../../../replicator/flow/events.ts'
 import { type RunningFlow, startFlow } from '../../../replicator/flow/flow.ts'
 import { defaultFlowLimits, type FlowLimits } from '../../../replicator/flow/flow-limits.ts'
 import type { Cluster } from '../../../replicator/kafka/cluster.ts'
+import {
+  createProducerRegistry,
+  type WritableRegistry,
+} from '../../../replicator/provenance/producer-registry.ts'
 import { groupClaims } from '../../../replicator/shards/group-claims.ts'
 import { everyShard, type ShardClaims } from '../../../replicator/shards/shard-claims.ts'
 import { topicRules } from '../../../replicator/topics/topic-rules.ts'
@@ -22,6 +26,7 @@ export interface ReplicaOptions {
   readonly brokers: Readonly<Record<Side, SimulatedBrokers>>
   readonly flow: Flow
   readonly progressTopic: string
+  readonly registryTopic: string
   readonly transactionalIdOf: (shard: number) => string
   readonly claims: Setup['claims']
   readonly group: string
@@ -57,6 +62,7 @@ export class Replica {
   readonly process: SimulatedProcess
   readonly running: RunningFlow
   readonly #clients: readonly MemoryCluster[]
+  readonly #registry: WritableRegistry
   readonly #clock: SimulatedClock
   readonly #onBuried: () => void
   /** Why the flow ended by itself, which it never should. */
@@ -76,16 +82,27 @@ export class Replica {
       })
     const clients = { source: connect('source'), target: connect('target') }
     this.#clients = [clients.source, clients.target]
+    const target = processCluster(clients.target, this.process, 'target')
+    this.#registry = createProducerRegistry({
+      cluster: target,
+      topic: options.registryTopic,
+      progressTopic,
+      create: { replicationFactor: flow.replicationFactor },
+      isVital: false,
+      clock: this.process.clock,
+      random,
+      backoff: defaultBackoff,
+    })
     this.running = startFlow({
       flow,
       progressTopic,
       transactionalIdOf: options.transactionalIdOf,
-      claims: this.#claims(options, processCluster(clients.target, this.process, 'target')),
-      registry: undefined,
+      claims: this.#claims(options, target),
+      registry: this.#registry,
       origins: undefined,
       rule: 'everything',
       source: processCluster(clients.source, this.process, 'source'),
-      target: processCluster(clients.target, this.process, 'target'),
+      target,
       rules: topicRules(flow, [flow.source, flow.target]),
       clock: this.process.clock,
       random,
@@ -117,6 +134,11 @@ export class Replica {
     })
   }
 
+  /** Its host loses the network for a moment. */
+  cutConnections(): void {
+    for (const client of this.#clients) client.cutConnections()
+  }
+
   /** SIGKILL: nothing of it runs on; what it had sent may still arrive. */
   kill(): void {
     if (this.process.state === 'dead') return
@@ -138,6 +160,7 @@ export class Replica {
   /** SIGTERM: what was given time to end properly must leave nothing behind. Returns what it left. */
   async drain(timeoutMs: number): Promise<string | undefined> {
     await this.running.drain(timeoutMs)
+    await this.#registry.close()
     const held = this.#clients.reduce((sum, client) => sum + client.leases.held, 0)
     const { bufferedBytes } = this.running.snapshot()
     for (const client of this.#clients) client.destroy()

@@ -38,7 +38,8 @@ export class TargetWatch {
   readonly #trace: Trace
   readonly #watched = new Map<PartitionLog, Watched>()
   readonly #copies = new Map<string, CopyChecker>()
-  readonly #progress = new Map<string, NamedProgress>()
+  /** By source partition, then by the progress partition that says it: re-sharding moves it. */
+  readonly #progress = new Map<string, Map<string, NamedProgress>>()
   #partitions = -1
 
   constructor(target: SimulatedBrokers, names: Names, strictness: Strictness, trace: Trace) {
@@ -65,7 +66,11 @@ export class TargetWatch {
 
   /** The last progress that is written down about a source partition. */
   progressOf(topic: string, partition: number): NamedProgress | undefined {
-    return this.#progress.get(`${topic}/${partition}`)
+    const named = [...(this.#progress.get(`${topic}/${partition}`)?.values() ?? [])]
+    return named.reduce<NamedProgress | undefined>(
+      (newest, one) => (newest === undefined || isNewer(one, newest) ? one : newest),
+      undefined,
+    )
   }
 
   /** Reads what is new. @throws Violation */
@@ -146,17 +151,22 @@ export class TargetWatch {
     const position = name.topic === undefined ? `shard ${name.shard}` : `${name.topic}/${name.partition}`
     this.#trace.note(`${place} ${position} ${value?.toString()}`)
     if (name.topic === undefined) return
+    const named = this.#progress.get(position) ?? new Map<string, NamedProgress>()
+    this.#progress.set(position, named)
     if (value === null) {
-      this.#progress.delete(position)
+      named.delete(place)
       return
     }
     const said = parsed(place, value)
     const sourceNext = BigInt(String(said.sourceNext))
     const targetNext = said.targetNext === undefined ? undefined : BigInt(String(said.targetNext))
     this.copyOf(String(name.topic), Number(name.partition)).sawProgress(sourceNext, targetNext)
-    this.#progress.set(position, { sourceNext, targetNext })
+    named.set(place, { sourceNext, targetNext })
   }
 }
+
+const isNewer = (one: NamedProgress, other: NamedProgress): boolean =>
+  (one.targetNext ?? -1n) > (other.targetNext ?? -1n)
 
 function parsed(place: string, bytes: Buffer | null): Record<string, unknown> {
   if (bytes === null) throw new Violation('progress', `${place}: a record without key`)

@@ -13,7 +13,7 @@ import { defaultTransactionalIdExpiry } from '../transaction-coordinator.ts'
 import { Applications } from './applications.ts'
 import type { Strictness } from './copy-checker.ts'
 import { LinkFaults } from './link-faults.ts'
-import type { Plan, PlannedTopic, Setup, Side } from './plan.ts'
+import { type Plan, type PlannedTopic, type Setup, type Side, shardsMax } from './plan.ts'
 import { Replica } from './replica.ts'
 import { TargetWatch } from './target-watch.ts'
 import { Trace } from './trace.ts'
@@ -22,7 +22,7 @@ import { Violation } from './violation.ts'
 const usEast = regionAlias('us-east')
 const euWest = regionAlias('eu-west')
 const topology = 'simulation'
-const { progress: progressTopic } = internalTopics({ name: topology })
+const { progress: progressTopic, producers: registryTopic } = internalTopics({ name: topology })
 
 /** Producers are forgotten by a planned fault: brokers that look by themselves could do so while requests are late. */
 const neverForgotten = { expirationMs: Number.MAX_SAFE_INTEGER, checkIntervalMs: Number.MAX_SAFE_INTEGER }
@@ -57,6 +57,8 @@ export class World {
   hits = 0
   #struckMs = 0
   #isAsleep = false
+  /** Of the flow, for whoever is started from now on. */
+  shards: number
   readonly #flow: Flow
   readonly #alive = new Set<Replica>()
   violation: Violation | undefined
@@ -79,6 +81,7 @@ export class World {
       source: cluster(2 * plan.seed, 'delayed'),
       target: cluster(2 * plan.seed + 1, plan.setup.leaderlessMarkers),
     }
+    this.shards = shards
     this.trace = new Trace(() => clock.monotonicMs(), keepTrace)
     this.#flow = {
       id: flowId(usEast, euWest),
@@ -129,6 +132,11 @@ export class World {
     return source.topics.create({ name, partitions, replicationFactor: this.plan.setup.brokers, configs }).ok
   }
 
+  /** Two processes may have one place. A static member's is its own: whoever runs it must not let two have it. */
+  get mayRunBeside(): boolean {
+    return this.plan.setup.claims !== 'group-static'
+  }
+
   /** Every partition of the applications' topics. */
   get partitions(): readonly TopicPartition[] {
     return this.brokers.source.topics.all.flatMap(({ name, partitions }) =>
@@ -147,14 +155,14 @@ export class World {
     return this.#isAsleep
   }
 
-  /** Stops every process for so long. Those that had been replaced or were ending do not wake up again. */
-  async sleep(ms: number): Promise<void> {
-    const kept = new Set(this.slots.map(({ replica }) => replica))
+  /** Stops every process for so long. Those that were ending do not wake up again. */
+  async sleep(ms: number, cutsConnections: boolean): Promise<void> {
+    const kept = new Set([...this.slots.map(({ replica }) => replica), ...this.zombies])
     for (const replica of this.#alive) {
       if (kept.has(replica)) replica.process.stop()
       else replica.kill()
+      if (cutsConnections) replica.cutConnections()
     }
-    this.zombies.clear()
     this.#isAsleep = true
     await this.pass(ms)
     this.#isAsleep = false
@@ -169,8 +177,9 @@ export class World {
       name,
       clock: this.clock,
       brokers: this.brokers,
-      flow: this.#flow,
+      flow: { ...this.#flow, shards: this.shards },
       progressTopic,
+      registryTopic,
       transactionalIdOf: (shard) => transactionalId({ name: topology }, this.#flow, shard),
       claims: this.plan.setup.claims,
       group: flowGroupId({ name: topology }, this.#flow),
@@ -188,7 +197,7 @@ export class World {
   /** Producers' entries that brokers would drop by themselves, and transactional ids. */
   forget(what: 'transactional-ids' | 'producers' | 'both'): void {
     if (what !== 'producers') {
-      for (let shard = 0; shard < this.plan.setup.shards; shard++) {
+      for (let shard = 0; shard < shardsMax; shard++) {
         this.brokers.target.transactions.forget(transactionalId({ name: topology }, this.#flow, shard))
       }
     }

@@ -1,12 +1,13 @@
 import { type BackoffPolicy, backoffMs } from '../clock/backoff.ts'
 import type { Clock } from '../clock/clock.ts'
 import type { Random } from '../clock/random.ts'
-import { isControl, lastOffset } from '../records/batch-header.ts'
+import { AbortedFilter } from '../records/aborted.ts'
+import { lastOffset } from '../records/batch-header.ts'
 import { crcMatches } from '../records/crc.ts'
 import { type DecodedRecord, decodeBatch, type RecordContent } from '../records/decode.ts'
 import { encodeBatch } from '../records/encode.ts'
 import { nextBatch, rawBatch } from '../records/record-batch.ts'
-import type { BrokerChannel, BrokerId, Cluster } from './cluster.ts'
+import type { BrokerChannel, BrokerId, Cluster, FetchRequest } from './cluster.ts'
 import { isRetriable, type KafkaError, protocolError } from './errors.ts'
 import { boundsOfLog } from './list-bounds.ts'
 
@@ -23,15 +24,22 @@ export interface TopicLogOptions {
   readonly clock: Clock
   readonly random: Random
   readonly backoff: BackoffPolicy
+  /**
+   * Which records are read. Default `read_uncommitted`. With `read_committed` a partition ends where an open
+   * transaction begins.
+   */
+  readonly isolation?: FetchRequest['isolation']
 }
 
 /** A small internal topic, read whole and appended to: one channel per leader, retried across leader changes. */
 export class TopicLog {
   readonly #options: TopicLogOptions
+  readonly #isolation: FetchRequest['isolation']
   readonly #channels = new Map<BrokerId, BrokerChannel>()
 
   constructor(options: TopicLogOptions) {
     this.#options = options
+    this.#isolation = options.isolation ?? 'read_uncommitted'
   }
 
   /**
@@ -46,7 +54,9 @@ export class TopicLog {
     from = 0n,
   ): Promise<{ readonly start: bigint; readonly end: bigint }> {
     const { cluster, topic } = this.#options
-    const { start, end } = await boundsOfLog(cluster, { topic, partition }, signal)
+    const bounds = await boundsOfLog(cluster, { topic, partition }, signal)
+    const { start } = bounds
+    const end = this.#isolation === 'read_committed' ? await this.#lastStable(partition, signal) : bounds.end
     if (from > end) {
       const place = { cluster: cluster.alias, topic, partition }
       throw protocolError(OFFSET_OUT_OF_RANGE, place, `it ends at ${end}; ${from} of it were read before`)
@@ -95,10 +105,11 @@ export class TopicLog {
       bytesMin: 1,
       bytesMax: FETCH_BYTES_MAX,
     }
-    const { frame, partitions } = await channel.fetch({ ...request, isolation: 'read_uncommitted' }, signal)
+    const { frame, partitions } = await channel.fetch({ ...request, isolation: this.#isolation }, signal)
     try {
       const answer = partitions[0]
       if (answer?.error !== undefined) throw answer.error
+      const aborted = new AbortedFilter(answer?.aborted ?? [])
       let next = offset
       const records = answer?.records ?? Buffer.alloc(0)
       for (let at = 0; ; ) {
@@ -107,7 +118,7 @@ export class TopicLog {
         const readable = found.kind === 'batch' && crcMatches(records, at, found.bytes)
         if (!readable) throw protocolError(2, { cluster: this.#options.cluster.alias, topic, partition })
         // Decoded records may be views of the frame, which is released below.
-        if (!isControl(records, at)) {
+        if (aborted.judge(rawBatch(records, at, found.bytes)) === 'deliver') {
           const own = Buffer.from(records.subarray(at, at + found.bytes))
           for (const record of decodeBatch(rawBatch(own, 0, found.bytes)).records) onRecord(record)
         }
@@ -117,6 +128,14 @@ export class TopicLog {
     } finally {
       frame.release()
     }
+  }
+
+  async #lastStable(partition: number, signal: AbortSignal): Promise<bigint> {
+    const { cluster, topic } = this.#options
+    const [answer] = await cluster.listOffsets([{ topic, partition, at: 'last-stable' }], signal)
+    if (answer === undefined) throw new Error('ListOffsets answered less than it was asked')
+    if (!answer.result.ok) throw answer.result.error
+    return answer.result.value.offset
   }
 
   async #retried<T>(

@@ -1,4 +1,4 @@
-import type { LogWalks } from '../shards/log-walks.ts'
+import type { LogWalks } from '../logs/log-walks.ts'
 import type { ResumePlace } from '../topology/resume-command.ts'
 import type { FlowOptions } from './flow-options.ts'
 import { type SourceFinding, sourceStop } from './judge-source.ts'

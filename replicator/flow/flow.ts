@@ -1,7 +1,7 @@
 import { abortable } from '../kafka/abortable.ts'
 import { KafkaError } from '../kafka/errors.ts'
+import { LogWalks } from '../logs/log-walks.ts'
 import { ShardLostError } from '../shards/fenced.ts'
-import { LogWalks } from '../shards/log-walks.ts'
 import type { DiscoveryRound } from '../topics/topic-pair.ts'
 import { createTopicSync } from '../topics/topic-sync.ts'
 import { ByteBudget } from './byte-budget.ts'

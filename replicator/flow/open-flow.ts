@@ -1,7 +1,7 @@
 import { backoffMs } from '../clock/backoff.ts'
 import type { TopicMetadata } from '../kafka/cluster.ts'
 import { KafkaError } from '../kafka/errors.ts'
-import type { LogWalks } from '../shards/log-walks.ts'
+import type { LogWalks } from '../logs/log-walks.ts'
 import { type OwnershipLimits, readOwnershipLimits } from '../shards/ownership-limits.ts'
 import { prepareProgressTopic, readProgress } from '../shards/progress-topic.ts'
 import type { ProgressView } from '../shards/progress-view.ts'

@@ -1,4 +1,4 @@
-import type { LogWalks } from '../shards/log-walks.ts'
+import type { LogWalks } from '../logs/log-walks.ts'
 import { readProgress } from '../shards/progress-topic.ts'
 import type { CopiedIds, CopiedTopics } from '../topics/copied-ids.ts'
 import type { FlowOptions } from './flow-options.ts'

@@ -1,9 +1,9 @@
 import type { ProducerIdentity } from '../kafka/cluster.ts'
+import type { VisitedBatch } from '../logs/log-walk.ts'
 import { baseSequence, isProducedBy, producerId, sequenceDistance } from '../records/batch-header.ts'
 import { type DecodedRecord, decodeBatch } from '../records/decode.ts'
 import { fingerprintOf } from '../records/record-fingerprint.ts'
 import type { SourceSurvivor } from './align-content.ts'
-import type { VisitedBatch } from './log-walk.ts'
 import type { Progress } from './progress-record.ts'
 
 /** Takes the contents of what was forwarded since progress from the target, each at its place by sequence number. */

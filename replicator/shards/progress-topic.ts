@@ -1,8 +1,8 @@
 import type { Clock } from '../clock/clock.ts'
 import type { Cluster, TopicMetadata } from '../kafka/cluster.ts'
 import { type KafkaError, protocolError } from '../kafka/errors.ts'
+import type { LogWalks } from '../logs/log-walks.ts'
 import type { FlowId } from '../topology/model.ts'
-import type { LogWalks } from './log-walks.ts'
 import { ProgressView } from './progress-view.ts'
 
 const UNKNOWN_TOPIC_OR_PARTITION = 3

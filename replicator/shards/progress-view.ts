@@ -1,6 +1,6 @@
+import type { VisitedBatch } from '../logs/log-walk.ts'
 import { decodeBatch } from '../records/decode.ts'
 import type { FlowId } from '../topology/model.ts'
-import type { VisitedBatch } from './log-walk.ts'
 import { decodeProgress, decodeProgressKey, type Progress, type ProgressKey } from './progress-record.ts'
 
 export interface ProgressEntry {

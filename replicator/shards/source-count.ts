@@ -1,6 +1,6 @@
+import type { VisitedBatch } from '../logs/log-walk.ts'
 import { baseOffset, isDense, lastOffset, recordCount } from '../records/batch-header.ts'
 import { type SourceOffset, sourceOffset } from '../records/offsets.ts'
-import type { VisitedBatch } from './log-walk.ts'
 
 /**
  * Where a number of forwarded records ends on the source.

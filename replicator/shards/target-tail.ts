@@ -1,4 +1,5 @@
 import type { ProducerIdentity } from '../kafka/cluster.ts'
+import type { VisitedBatch } from '../logs/log-walk.ts'
 import {
   baseOffset,
   baseSequence,
@@ -10,7 +11,6 @@ import {
   sequenceDistance,
 } from '../records/batch-header.ts'
 import { type TargetOffset, targetOffset } from '../records/offsets.ts'
-import type { VisitedBatch } from './log-walk.ts'
 import type { Progress } from './progress-record.ts'
 
 /**

@@ -1,7 +1,7 @@
 import type { TopicMetadata } from '../../kafka/cluster.ts'
 import type { LogBounds } from '../../kafka/list-bounds.ts'
+import { LogWalks } from '../../logs/log-walks.ts'
 import { baseOffset, lastOffset, recordCount } from '../../records/batch-header.ts'
-import { LogWalks } from '../../shards/log-walks.ts'
 import type { Progress } from '../../shards/progress-record.ts'
 import { readProgress } from '../../shards/progress-topic.ts'
 import type { FlowOptions } from '../flow-options.ts'

@@ -1,8 +1,8 @@
 import type { Clock } from '../../clock/clock.ts'
 import type { Cluster, ProducerIdentity } from '../../kafka/cluster.ts'
 import { KafkaError } from '../../kafka/errors.ts'
+import type { LogWalks } from '../../logs/log-walks.ts'
 import { producerEpoch, producerId } from '../../records/batch-header.ts'
-import type { LogWalks } from '../../shards/log-walks.ts'
 import { timeLimited } from '../time-limit.ts'
 import { keepLooking } from './keep-looking.ts'
 

@@ -1,9 +1,9 @@
 import type { Clock } from '../../clock/clock.ts'
 import type { Cluster, TopicPartition } from '../../kafka/cluster.ts'
 import { KafkaError } from '../../kafka/errors.ts'
+import type { WalkRequest } from '../../logs/log-walk.ts'
+import type { LogWalks } from '../../logs/log-walks.ts'
 import { baseOffset, isControl, lastOffset, producerId, recordCount } from '../../records/batch-header.ts'
-import type { WalkRequest } from '../../shards/log-walk.ts'
-import type { LogWalks } from '../../shards/log-walks.ts'
 import {
   addForeign,
   type ForeignWrites,

@@ -1,6 +1,6 @@
 import type { ProducerIdentity } from '../../../replicator/kafka/cluster.ts'
+import type { VisitedBatch } from '../../../replicator/logs/log-walk.ts'
 import { rawBatch } from '../../../replicator/records/record-batch.ts'
-import type { VisitedBatch } from '../../../replicator/shards/log-walk.ts'
 import { markerBatch } from '../../simulation/marker-batch.ts'
 import { type BatchFields, buildBatch, recordsOf, type TestRecord } from '../../simulation/record-batches.ts'
 

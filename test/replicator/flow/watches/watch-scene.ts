@@ -8,12 +8,12 @@ import type { Overrun } from '../../../../replicator/flow/watches/retention-fore
 import { SourceWatch, type SourceWatched } from '../../../../replicator/flow/watches/source-watch.ts'
 import { TargetWatch, type TargetWatched } from '../../../../replicator/flow/watches/target-watch.ts'
 import type { TopicPartition } from '../../../../replicator/kafka/cluster.ts'
+import { LogWalks } from '../../../../replicator/logs/log-walks.ts'
 import {
   lastOffset,
   maxTimestampMs,
   partitionLeaderEpoch,
 } from '../../../../replicator/records/batch-header.ts'
-import { LogWalks } from '../../../../replicator/shards/log-walks.ts'
 import { regionAlias } from '../../../../replicator/topology/identifiers.ts'
 import { MemoryCluster } from '../../../simulation/memory-cluster.ts'
 import { type BatchFields, buildBatch, recordsOf } from '../../../simulation/record-batches.ts'

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { brokerId, type TopicPartition } from '../../../replicator/kafka/cluster.ts'
 import { KafkaError } from '../../../replicator/kafka/errors.ts'
+import type { WalkRequest } from '../../../replicator/logs/log-walk.ts'
+import type { LogWalks } from '../../../replicator/logs/log-walks.ts'
 import { baseOffset, producerId } from '../../../replicator/records/batch-header.ts'
-import type { WalkRequest } from '../../../replicator/shards/log-walk.ts'
-import type { LogWalks } from '../../../replicator/shards/log-walks.ts'
 import type { DecideFault, RequestKind } from '../../simulation/faults.ts'
 import type { MemoryCluster } from '../../simulation/memory-cluster.ts'
 import { buildBatch } from '../../simulation/record-batches.ts'
 import { TransactionalWriter } from '../../simulation/transactional-writer.ts'
-import { ShardScene } from './shard-scene.ts'
+import { ShardScene } from '../shards/shard-scene.ts'
 
 const orders = { topic: 'orders', partition: 0 }
 

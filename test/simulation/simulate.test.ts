@@ -61,29 +61,30 @@ describe('a broken variant', () => {
     })
 
     const { name, foundBy } = variant
-    if (foundBy === undefined) continue
+    const plan = typeof foundBy === 'number' ? makePlan(foundBy) : foundBy
     test(`${name} is found: it ${variant.story}`, async (t) => {
       const pool = new WorkerPool(1, { variant: name })
       try {
-        const broken = await pool.ask({ kind: 'seed', seed: foundBy, plan: {}, run })
+        const broken = await pool.ask({ kind: 'plan', plan, run })
         assert(
           broken.violation !== undefined,
-          `seed ${foundBy} does not find it any more: look for another one`,
+          `${typeof foundBy === 'number' ? `seed ${foundBy}` : 'its plan'} does not find it any more: look for another one`,
         )
         t.diagnostic(broken.violation.detail)
       } finally {
         await pool.close()
       }
-      const sound = await runPlan(makePlan(foundBy), run)
-      assert.equal(sound.violation, undefined, 'the same seed finds nothing in the product as it is')
+      const sound = await runPlan(plan, run)
+      assert.equal(sound.violation, undefined, 'the same finds nothing in the product as it is')
     })
   }
 
   test('is shrunk to what it needs', async () => {
     const pool = new WorkerPool(1, { variant: 'count-one-less' })
     try {
-      const seed = brokenVariants.find(({ name }) => name === 'count-one-less')?.foundBy ?? 1
-      const plan = makePlan(seed)
+      const foundBy = brokenVariants.find(({ name }) => name === 'count-one-less')?.foundBy
+      assert(typeof foundBy === 'number')
+      const plan = makePlan(foundBy)
       const shrunk = await pool.ask({ kind: 'shrink', plan, run })
       assert(
         shrunk.plan.events.length < plan.events.length / 2,

@@ -28,7 +28,7 @@ const help = `npm run simulate -- [options]
   --json            prints the result as JSON
 
 Variants:
-${brokenVariants.map(({ name, story, seedsMax }) => `  ${name.padEnd(28)} ${story} (${seedsMax} seeds)`).join('\n')}
+${brokenVariants.map(({ name, story, seedsMax }) => `  ${name.padEnd(28)} ${story} (${seedsMax === 0 ? 'its own plan' : `${seedsMax} seeds`})`).join('\n')}
 `
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
@@ -217,8 +217,15 @@ async function findVariants(settings: Settings): Promise<boolean> {
   const wanted = brokenVariants.filter(({ name }) => settings.variant === 'all' || name === settings.variant)
   if (wanted.length === 0) throw new Error(`no variant ${settings.variant}: --help lists them`)
   let allFound = true
-  for (const { name, seedsMax } of wanted) {
+  for (const { name, seedsMax, foundBy } of wanted) {
     const pool = new WorkerPool(settings.workers, { variant: name })
+    if (typeof foundBy !== 'number') {
+      const { violation } = await pool.ask({ kind: 'plan', plan: foundBy, run: settings.run })
+      say(`${name}: ${violation === undefined ? 'NOT FOUND by its plan' : `its plan, ${violation.detail}`}`)
+      allFound &&= violation !== undefined
+      await pool.close()
+      continue
+    }
     const own = { ...settings, variant: name, seeds: consecutive(1, seedsMax) }
     const { sum, failing } = await simulate(own, pool)
     const first = sum.failed[0]

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { join } from 'node:path'
+import type { Plan } from './plan.ts'
+import { outcomeForgotten, successorForgotten } from './telling-plans.ts'
 
 interface Edit {
   /** Below `replicator/`. */
@@ -18,10 +20,10 @@ export interface BrokenVariant {
   /** What an inattentive change could have done. */
   readonly story: string
   readonly edits: readonly Edit[]
-  /** It must be found within this many seeds, from 1 on. */
+  /** It must be found within this many seeds, from 1 on, or by its own plan. */
   readonly seedsMax: number
-  /** One that finds it; `undefined` where finding it is left to `--variant`. */
-  readonly foundBy: number | undefined
+  /** A seed or a plan that finds it. */
+  readonly foundBy: number | Plan
 }
 
 export const brokenVariants: readonly BrokenVariant[] = [
@@ -154,8 +156,8 @@ export const brokenVariants: readonly BrokenVariant[] = [
         to: 'return false',
       },
     ],
-    seedsMax: 1000,
-    foundBy: undefined,
+    seedsMax: 0,
+    foundBy: outcomeForgotten,
   },
   {
     name: 'never-doubt-ownership',
@@ -167,8 +169,8 @@ export const brokenVariants: readonly BrokenVariant[] = [
         to: 'return true',
       },
     ],
-    seedsMax: 1000,
-    foundBy: undefined,
+    seedsMax: 0,
+    foundBy: successorForgotten,
   },
   {
     name: 'read-uncommitted',

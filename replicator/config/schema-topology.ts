@@ -50,6 +50,24 @@ const configSync = z
   })
   .describe('How topic configs follow the source.')
 
+const aclSync = z
+  .strictObject({
+    mode: z
+      .enum(['off', 'report', 'sync'])
+      .optional()
+      .describe(
+        "Whether ACLs about topics follow the source's; report only tells what sync would do. Default: off.",
+      ),
+    principals: z
+      .array(z.string())
+      .optional()
+      .describe(
+        'Principals that the replicator logs in as, where a certificate or a token tells them. Their ACLs are never touched.',
+      )
+      .meta({ examples: [['User:replicator']] }),
+  })
+  .describe('How ACLs about topics follow the source.')
+
 const replicationKeys = {
   naming: z
     .string()
@@ -69,6 +87,7 @@ const replicationKeys = {
     .optional()
     .describe("Of topics that the replicator creates. Default: broker-default, the target brokers' own."),
   configSync: configSync.optional(),
+  aclSync: aclSync.optional(),
   startAt: z
     .enum(['earliest', 'latest'])
     .optional()

@@ -4,6 +4,7 @@ import type { Random } from '../clock/random.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import type { ForwardingRule, Origins, ProducerRegistry } from '../provenance/origins.ts'
 import type { ShardClaims } from '../shards/shard-claims.ts'
+import type { AclSyncParts } from '../topics/acl-sync.ts'
 import type { TopicRules } from '../topics/topic-pair.ts'
 import type { Flow } from '../topology/model.ts'
 import type { AnnounceFlowEvent } from './events.ts'
@@ -32,6 +33,8 @@ export interface FlowOptions {
   readonly limits: FlowLimits
   readonly announce: AnnounceFlowEvent
   readonly discoveryIntervalMs: number
+  /** Without it the target's ACLs are left alone. The replica that has shard 0 follows them. */
+  readonly acls?: Omit<AclSyncParts, 'isOurTurn'> | undefined
   /**
    * Whether records of this partition that its source deleted before they were copied may be left out. Without it
    * such a partition stops.

@@ -218,7 +218,7 @@ class FlowEngine {
       this.#shards = shards
       this.#sharing = this.#options.claims.run(shards, this.#claiming.signal)
       this.#tasks.run(() => this.#sharing)
-      const { flow, rules, source, target, clock, announce, discoveryIntervalMs } = this.#options
+      const { flow, rules, source, target, clock, announce, discoveryIntervalMs, acls } = this.#options
       const sync = createTopicSync({
         flow,
         rules,
@@ -230,6 +230,7 @@ class FlowEngine {
           if (event.kind === 'configs-changed') this.#learnTargetRules(event.targetTopic)
         },
         discoveryIntervalMs,
+        ...(acls === undefined ? {} : { acls: { ...acls, isOurTurn: () => shards.indexes.includes(0) } }),
         knownIds: memory.knownIds,
         readIds: (inner) => readCopiedIds(this.#options, this.#targetWalks, inner),
       })

@@ -1,5 +1,6 @@
 import type { FlowEvent } from '../flow/events.ts'
 import { roughDuration } from '../topology/duration.ts'
+import { aclEventWords } from './acl-log.ts'
 
 /** One line of a log: how grave, what happened in a sentence, and the facts for machines. */
 export interface LogLine {
@@ -91,6 +92,10 @@ function flowWords(
         | 'sharing-trouble'
         | 'sharing-recovered'
         | 'progress-not-written'
+        | 'acls-changed'
+        | 'acls-would-change'
+        | 'acls-not-carried'
+        | 'acls-refused'
     }
   >,
 ): [LogLine['level'], string] {
@@ -107,6 +112,12 @@ function flowWords(
       return ['info', 'agrees with the other replicas on shards again']
     case 'progress-not-written':
       return ['warn', `progress was not written, it is tried again: ${event.reason}`]
+    case 'acls-changed':
+    case 'acls-would-change':
+    case 'acls-not-carried':
+      return aclEventWords(event)
+    case 'acls-refused':
+      return ['warn', `ACLs are not followed: ${explained(event)}`]
   }
 }
 

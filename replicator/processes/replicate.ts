@@ -14,6 +14,7 @@ import { topicRules } from '../topics/topic-rules.ts'
 import { flowGroupId, internalTopics, transactionalId } from '../topology/internal-names.ts'
 import type { Flow, RegionAlias } from '../topology/model.ts'
 import { writesAlone } from '../topology/writes-alone.ts'
+import { flowAcls } from './flow-acls.ts'
 import { provenanceOf } from './flow-provenance.ts'
 
 export interface ReplicateOptions {
@@ -71,6 +72,7 @@ export function startReplicator(options: ReplicateOptions): Replicator {
     return cluster
   }
   const provenance = chosen.map((flow) => provenanceOf(flow, { topology, clock, random }, clusterOf))
+  const acls = chosen.map((flow) => flowAcls(flow, { config, clock, random }, clusterOf))
   const flows: readonly RunningFlow[] = chosen.map((flow, index) =>
     startFlow({
       flow,
@@ -90,6 +92,7 @@ export function startReplicator(options: ReplicateOptions): Replicator {
       announce,
       discoveryIntervalMs: config.discoveryIntervalMs,
       acceptsGap,
+      acls: acls[index],
       exclusiveTarget: writesAlone(topology, flow),
     }),
   )
@@ -103,13 +106,19 @@ export function startReplicator(options: ReplicateOptions): Replicator {
     ended,
     async drain(timeoutMs) {
       await Promise.all(flows.map((flow) => (failed.has(flow) ? flow.destroy() : flow.drain(timeoutMs))))
-      await Promise.all(provenance.map(({ close }) => close()))
+      await Promise.all([
+        ...provenance.map(({ close }) => close()),
+        ...acls.map((one) => one?.memory.close()),
+      ])
       await Promise.all([...clusters.values()].map((cluster) => cluster.close()))
     },
     async destroy() {
       for (const cluster of clusters.values()) cluster.destroy()
       await Promise.all(flows.map((flow) => flow.destroy()))
-      await Promise.all(provenance.map(({ close }) => close()))
+      await Promise.all([
+        ...provenance.map(({ close }) => close()),
+        ...acls.map((one) => one?.memory.close()),
+      ])
     },
   }
 }

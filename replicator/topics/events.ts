@@ -1,5 +1,7 @@
+import type { TopicAcl } from '../kafka/acl-binding.ts'
 import type { TopicConfigChange } from '../kafka/cluster.ts'
-import type { FlowId } from '../topology/model.ts'
+import type { FlowId, RegionAlias } from '../topology/model.ts'
+import type { AclNote } from './acl-plan.ts'
 import type { TopicProblem } from './topic-pair.ts'
 
 /** What topic sync tells those who log and count. Each is announced when it happens, not in every round. */
@@ -52,8 +54,30 @@ export type TopicEventBody =
       readonly targetTopic: string
       readonly names: readonly string[]
     }
-  /** A whole look at the topics or configs failed; it is done again after its interval. */
-  | { readonly kind: 'look-failed'; readonly what: 'topics' | 'configs'; readonly reason: string }
-  | { readonly kind: 'look-recovered'; readonly what: 'topics' | 'configs' }
+  | {
+      readonly kind: 'acls-changed'
+      readonly added: readonly TopicAcl[]
+      readonly removed: readonly TopicAcl[]
+    }
+  /** What a flow that only reports would have changed. */
+  | {
+      readonly kind: 'acls-would-change'
+      readonly added: readonly TopicAcl[]
+      readonly removed: readonly TopicAcl[]
+    }
+  /** Rules of the source that the target has not, or not as they are; each is told once while it stands. */
+  | { readonly kind: 'acls-not-carried'; readonly notes: readonly AclNote[] }
+  /** Tried again at each interval. */
+  | {
+      readonly kind: 'acls-refused'
+      readonly cluster: RegionAlias
+      readonly reason: string
+      readonly wayOut: string
+    }
+  /** A whole look at the topics, configs or ACLs failed; it is done again after its interval. */
+  | { readonly kind: 'look-failed'; readonly what: Looked; readonly reason: string }
+  | { readonly kind: 'look-recovered'; readonly what: Looked }
+
+export type Looked = 'topics' | 'configs' | 'ACLs'
 
 export type AnnounceTopicEvent = (event: TopicEvent) => void

@@ -2,10 +2,11 @@ import type { Clock } from '../clock/clock.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import { KafkaError } from '../kafka/errors.ts'
 import type { Flow } from '../topology/model.ts'
+import { AclFollower, type AclSyncParts } from './acl-sync.ts'
 import { ConfigFollower } from './config-sync.ts'
 import type { CopiedTopics } from './copied-ids.ts'
 import { Discovery, type DiscoveryContext } from './discovery.ts'
-import type { AnnounceTopicEvent, TopicEventBody } from './events.ts'
+import type { AnnounceTopicEvent, Looked, TopicEventBody } from './events.ts'
 import { configExclusion } from './plan-configs.ts'
 import type { DiscoveryRound, TopicRules } from './topic-pair.ts'
 
@@ -20,6 +21,10 @@ export interface TopicSyncOptions {
   readonly discoveryIntervalMs?: number
   /** Pause between two looks at the configs, in milliseconds; 30 000 by default. */
   readonly configIntervalMs?: number
+  /** Without it the target's ACLs are left alone. */
+  readonly acls?: AclSyncParts
+  /** Pause between two looks at the ACLs, in milliseconds; 30 000 by default. */
+  readonly aclIntervalMs?: number
   /** Ids of the source topics as progress knows them, by source topic; one that differs now was re-created. */
   readonly knownIds?: ReadonlyMap<string, string>
   /** Reads the ids that the flow's memory names now; asked where a topic is not the one that was seen. */
@@ -36,7 +41,7 @@ export interface TopicSync {
 }
 
 /**
- * Topic discovery, creation, growth and config sync of one flow.
+ * Topic discovery, creation, growth, config and ACL sync of one flow.
  *
  * A topic that appears on the source is known after at most one interval, and reported once its target topic has
  * leaders. Paused topics are created and kept in step like all others.
@@ -50,8 +55,9 @@ export function createTopicSync(options: TopicSyncOptions): TopicSync {
       const loops = [
         discover(options, latest, onRound, both),
         ...(options.flow.configSync.mode === 'follow' ? [followConfigs(options, latest, both)] : []),
+        ...(options.acls === undefined ? [] : [followAcls(options, options.acls, latest, both)]),
       ]
-      // A loop that fails takes the other one with it; its own error is the one that is thrown.
+      // A loop that fails takes the others with it; its own error is the one that is thrown.
       for (const loop of loops) loop.catch((error) => stop.abort(error))
       const outcomes = await Promise.allSettled(loops)
       if (signal.aborted) return
@@ -63,6 +69,7 @@ export function createTopicSync(options: TopicSyncOptions): TopicSync {
 const nothingYet: DiscoveryRound = { completed: 0, pairs: [], problems: [], trouble: undefined }
 const discoveryIntervalDefaultMs = 2000
 const configIntervalDefaultMs = 30_000
+const aclIntervalDefaultMs = 30_000
 /** A look that takes longer is told as trouble while it goes on: clients wait much longer before they give up. */
 const slowLookMs = 5000
 /** Until the first round has ended, in milliseconds. */
@@ -131,10 +138,27 @@ async function followConfigs(
   }
 }
 
+async function followAcls(
+  options: TopicSyncOptions,
+  acls: AclSyncParts,
+  latest: { readonly round: DiscoveryRound },
+  signal: AbortSignal,
+): Promise<void> {
+  const { flow, rules, source, target } = options
+  const announce = (event: TopicEventBody): void => options.announce({ flow: flow.id, ...event })
+  const follower = new AclFollower({ ...acls, flow, rules, source, target, announce })
+  let trouble: string | undefined
+  while (latest.round.completed === 0) await options.clock.sleep(firstRoundPollMs, signal)
+  while (true) {
+    trouble = await looked(options, 'ACLs', trouble, signal, () => follower.pass(latest.round.pairs, signal))
+    await options.clock.sleep(options.aclIntervalMs ?? aclIntervalDefaultMs, signal)
+  }
+}
+
 /** Runs one look; says why it failed, or `undefined`. Failing and recovering are announced once each. */
 async function looked(
   options: TopicSyncOptions,
-  what: 'topics' | 'configs',
+  what: Looked,
   earlier: string | undefined,
   signal: AbortSignal,
   look: () => Promise<void>,

@@ -1,4 +1,4 @@
-import type { ConfigSync, FailoverMode, Naming, Pattern, Placement } from './model.ts'
+import type { AclSync, ConfigSync, FailoverMode, Naming, Pattern, Placement } from './model.ts'
 
 /** How often source topics are listed. The product promises that new topics flow within 5 s. */
 export const discoveryIntervalMs = 2_000
@@ -32,6 +32,9 @@ export const configExclude: readonly string[] = [
 
 /** MirrorMaker 2's `sync.topic.configs.enabled=true` and `use.defaults.from=target`. */
 export const configSync: ConfigSync = { mode: 'follow', exclude: configExclude, defaultsFrom: 'target' }
+
+/** Unlike MirrorMaker 2's: who may do what is changed only where that was asked for. */
+export const aclSync: AclSync = { mode: 'off', principals: [] }
 
 /** Nothing moves clients by itself unless it was asked to. */
 export const failoverMode: FailoverMode = 'manual'

@@ -10,6 +10,7 @@ export const internalTopicKinds = [
   'canary',
   'status',
   'conflicts',
+  'acls',
 ] as const
 export type InternalTopicKind = (typeof internalTopicKinds)[number]
 

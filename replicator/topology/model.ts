@@ -51,6 +51,13 @@ export type ConfigSync = {
   readonly defaultsFrom: 'target' | 'source'
 }
 
+/** How ACLs about topics follow the source. `report` tells what `sync` would do, and changes nothing. */
+export type AclSync = {
+  readonly mode: 'off' | 'report' | 'sync'
+  /** Principals of the replicator, such as `User:replicator`, that its log-in does not tell. Never touched. */
+  readonly principals: readonly string[]
+}
+
 /** One directed stream of records: `source` -> `target` for a set of topics. */
 export interface Flow {
   readonly id: FlowId
@@ -65,6 +72,7 @@ export interface Flow {
   /** Replication factor of topics that the flow creates; `broker-default` asks the target's brokers. */
   readonly replicationFactor: number | 'broker-default'
   readonly configSync: ConfigSync
+  readonly aclSync: AclSync
   /** Where a partition without progress starts. */
   readonly startAt: 'earliest' | 'latest'
   /** Units of ownership; changing it re-shards the flow. */

@@ -19,6 +19,7 @@ export type RefusalCode =
   | 'naming-loop'
   | 'identity-gap'
   | 'config-sync-conflict'
+  | 'acl-sync-conflict'
 
 /** Why a topology is not acted on. */
 export interface Refusal {
@@ -140,6 +141,7 @@ function streamRefusals(all: readonly Flow[]): Refusal[] {
     ...namingLoops(all, flows),
     ...gapRefusals(all, flows),
     ...configRefusals(all, flows),
+    ...aclRefusals(all, flows),
   ]
 }
 
@@ -202,6 +204,22 @@ function configRefusals(all: readonly Flow[], flows: readonly Flow[]): Refusal[]
       path: ['flows', all.indexOf(flow), 'configSync'],
       message: `${other.id} and ${flow.id} would both set the configs of topics of one name, each undoing the other`,
       hint: 'leave configSync at mode: follow in one of them, and set mode: off in the others',
+    }
+  })
+}
+
+function aclRefusals(all: readonly Flow[], flows: readonly Flow[]): Refusal[] {
+  return flows.flatMap((flow, index) => {
+    if (flow.aclSync.mode !== 'sync') return []
+    const rivals = mixingWith(flows, flow).filter(({ aclSync }) => aclSync.mode === 'sync')
+    const other = rivals.find((rival) => flows.indexOf(rival) < index)
+    if (other === undefined) return []
+    return {
+      code: 'acl-sync-conflict',
+      stage: 'declare',
+      path: ['flows', all.indexOf(flow), 'aclSync'],
+      message: `${other.id} and ${flow.id} would both carry ACLs of topics of one name, so that none could be taken back`,
+      hint: 'leave aclSync at mode: sync in one of them, and set mode: off in the others',
     }
   })
 }

@@ -1,4 +1,5 @@
 import {
+  aclSync,
   configSync,
   namingOf,
   placementOf,
@@ -9,6 +10,7 @@ import {
 } from './defaults.ts'
 import { flowId } from './identifiers.ts'
 import type {
+  AclSync,
   ConfigSync,
   Flow,
   NameSelection,
@@ -24,7 +26,7 @@ import { connectedPairs } from './patterns.ts'
 import type { Path, Problem } from './problem.ts'
 import { resolveNameSelection, resolveTopicSelection } from './resolve-selection.ts'
 import { expressionProblem } from './selection.ts'
-import type { FlowSpec, NameSpec, ReplicationSpec, TopicSpec, TopologySpec } from './spec.ts'
+import type { AclSyncSpec, FlowSpec, NameSpec, ReplicationSpec, TopicSpec, TopologySpec } from './spec.ts'
 
 /** A flow and the place in the spec that made it. */
 export interface DerivedFlow {
@@ -153,6 +155,7 @@ function completeFlow(pair: Pair, settings: Settings, pattern: Pattern): Omit<De
     placement: settings.placement ?? placementOf(naming),
     replicationFactor: settings.replicationFactor ?? replicationFactor,
     configSync: settings.configSync ?? configSync,
+    aclSync: settings.aclSync ?? aclSync,
     startAt: settings.startAt ?? startAt,
     shards: settings.shards ?? shards,
   }
@@ -193,12 +196,14 @@ function resolveReplication(spec: ReplicationSpec, path: Path, problems: Problem
   }
   const naming = spec.naming === undefined ? undefined : resolveNaming(spec.naming, path, problems)
   const sync = spec.configSync === undefined ? undefined : resolveConfigSync(spec, path, problems)
+  const acls = spec.aclSync === undefined ? undefined : resolveAclSync(spec.aclSync, path, problems)
   const paused = spec.paused?.flatMap(
     (topic, index) => resolveTopicSelection(topic, [...path, 'paused', index], problems) ?? [],
   )
   return {
     ...(naming === undefined ? {} : { naming }),
     ...(sync === undefined ? {} : { configSync: sync, saysConfigSync: spec.configSync?.mode !== undefined }),
+    ...(acls === undefined ? {} : { aclSync: acls }),
     ...(paused === undefined ? {} : { paused }),
     ...(spec.placement === undefined ? {} : { placement: spec.placement }),
     ...(spec.replicationFactor === undefined ? {} : { replicationFactor: spec.replicationFactor }),
@@ -229,4 +234,16 @@ function resolveConfigSync(spec: ReplicationSpec, path: Path, problems: Problem[
     exclude: exclude === undefined ? configSync.exclude : [...exclude],
     defaultsFrom: defaultsFrom ?? configSync.defaultsFrom,
   }
+}
+
+function resolveAclSync({ mode, principals }: AclSyncSpec, path: Path, problems: Problem[]): AclSync {
+  principals?.forEach((principal, index) => {
+    if (/^\w+:.+/s.test(principal) && principal !== 'User:*') return
+    problems.push({
+      path: [...path, 'aclSync', 'principals', index],
+      message: `"${principal}" is not one principal`,
+      hint: 'as in ACLs: User:replicator',
+    })
+  })
+  return { mode: mode ?? aclSync.mode, principals: [...(principals ?? aclSync.principals)] }
 }

@@ -139,6 +139,7 @@ const dependsOn: Partial<Record<Refusal['code'], readonly Path[]>> = {
   'target-topic-collision': streams,
   'naming-loop': streams,
   'config-sync-conflict': streams,
+  'acl-sync-conflict': streams,
 }
 
 function contradictions(topology: Topology, derived: readonly DerivedFlow[]): Problem[] {

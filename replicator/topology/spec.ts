@@ -57,6 +57,7 @@ export interface ReplicationSpec {
   readonly placement?: Placement | undefined
   readonly replicationFactor?: number | 'broker-default' | undefined
   readonly configSync?: ConfigSyncSpec | undefined
+  readonly aclSync?: AclSyncSpec | undefined
   readonly startAt?: 'earliest' | 'latest' | undefined
   readonly paused?: readonly TopicSpec[] | undefined
   readonly shards?: number | undefined
@@ -66,6 +67,11 @@ export interface ConfigSyncSpec {
   readonly mode?: 'follow' | 'off' | undefined
   readonly exclude?: readonly string[] | undefined
   readonly defaultsFrom?: 'target' | 'source' | undefined
+}
+
+export interface AclSyncSpec {
+  readonly mode?: 'off' | 'report' | 'sync' | undefined
+  readonly principals?: readonly string[] | undefined
 }
 
 /** Lists on both sides declare a flow from each source to each target. */

@@ -64,6 +64,7 @@ export class FlowPair {
       placement: 'target',
       replicationFactor: 1,
       configSync: { mode: 'off', exclude: [], defaultsFrom: 'target' },
+      aclSync: { mode: 'off', principals: [] },
       startAt: 'earliest',
       shards: 2,
       ...options.flow,

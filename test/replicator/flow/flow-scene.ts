@@ -82,6 +82,7 @@ export class FlowScene {
       placement: 'target',
       replicationFactor: brokers,
       configSync: { mode: 'follow', exclude: [], defaultsFrom: 'target' },
+      aclSync: { mode: 'off', principals: [] },
       startAt: 'earliest',
       shards: 3,
       ...flow,

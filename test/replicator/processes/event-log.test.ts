@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { FlowEvent } from '../../../replicator/flow/events.ts'
+import type { TopicAcl } from '../../../replicator/kafka/acl-binding.ts'
 import { logLineOf } from '../../../replicator/processes/event-log.ts'
 import { flowId, regionAlias } from '../../../replicator/topology/identifiers.ts'
 
@@ -11,6 +12,15 @@ const place = { flow, topic: 'orders', partition: 3 }
 const pair = { flow, topic: 'orders', targetTopic: 'us-east.orders' }
 const cluster = regionAlias('us-east')
 const problem = { topic: 'orders', partition: 2, reason: 'it is hidden', wayOut: 'grant DESCRIBE' }
+
+const acl: TopicAcl = {
+  resource: 'orders',
+  pattern: 'prefixed',
+  principal: 'User:alice',
+  host: '10.0.0.1',
+  operation: 'READ',
+  permission: 'ALLOW',
+}
 
 /** One of every kind: a kind that is added does not compile until it is here. */
 const samples: Samples = {
@@ -30,6 +40,10 @@ const samples: Samples = {
   },
   'configs-refused': { ...pair, kind: 'configs-refused', reason: 'no', wayOut: 'grant ALTER_CONFIGS' },
   'configs-unknown': { ...pair, kind: 'configs-unknown', names: ['remote.storage.enable'] },
+  'acls-changed': { flow, kind: 'acls-changed', added: [acl], removed: [{ ...acl, permission: 'DENY' }] },
+  'acls-would-change': { flow, kind: 'acls-would-change', added: [], removed: [acl] },
+  'acls-not-carried': { flow, kind: 'acls-not-carried', notes: [{ acl, reason: 'narrowed' }] },
+  'acls-refused': { flow, kind: 'acls-refused', cluster, reason: 'no', wayOut: 'grant ALTER' },
   'look-failed': { flow, kind: 'look-failed', what: 'topics', reason: 'us-east does not answer' },
   'look-recovered': { flow, kind: 'look-recovered', what: 'topics' },
   'partition-started': {

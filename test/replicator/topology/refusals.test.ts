@@ -88,7 +88,7 @@ describe('loops', () => {
   test('an identity mesh over common topics runs: each flow forwards what is local to its source', () => {
     fc.assert(
       fc.property(meshSpec, (spec) => {
-        const { configSync: _, ...replication } = spec.replication ?? {}
+        const { configSync: _, aclSync: __, ...replication } = spec.replication ?? {}
         const topology = resolved({
           ...spec,
           topics: [{ match: '.*' }],
@@ -115,6 +115,19 @@ describe('loops', () => {
     assert.deepEqual(two({ configSync: { mode: 'off' } }), [])
     assert.deepEqual(two({}), [])
     assert.deepEqual(two({ configSync: { exclude: ['retention.ms'] } }), [])
+  })
+
+  test('ACLs of topics of one name are carried in one direction at most', () => {
+    const two = (there: 'sync' | 'report', back: FlowSpec['topics']): string[] =>
+      mentions(
+        identity([
+          { source: 'a', target: 'b', topics: [{ name: 'x' }], aclSync: { mode: there } },
+          { source: 'b', target: 'a', topics: back, aclSync: { mode: 'sync' } },
+        ]),
+      )
+    assert.match(two('sync', [{ name: 'x' }])[0] ?? '', /a->b and b->a would both carry ACLs/)
+    assert.deepEqual(two('report', [{ name: 'x' }]), [])
+    assert.deepEqual(two('sync', [{ name: 'y' }]), [])
   })
 
   /** Which of two opposite identity flows forward local batches only. */

@@ -143,7 +143,7 @@ describe('what is refused, all at once', () => {
       topics: [{ match: '(' }, {}, { name: 'a', match: 'b' }, { name: 'a b' }, { name: 'x', exclude: 'y' }],
       objectives: { rpo: '5 parsecs' },
       failover: { mode: 'automatic' },
-      replication: { naming: '{source}', configSync: { exclude: ['['] } },
+      replication: { naming: '{source}', configSync: { exclude: ['['] }, aclSync: { principals: ['me'] } },
       flows: [
         { source: 'A', target: 'b', shards: 0, replicationFactor: 1.5 },
         { source: 'nowhere', target: 'A', topics: [{ name: 't', partitionRange: { from: 3, to: 1 } }] },
@@ -162,6 +162,7 @@ describe('what is refused, all at once', () => {
       `name: "Bad Name" cannot name a topology: ${rule}`,
       'objectives.rpo: not a duration',
       `regions.A: "A" cannot name a region: ${rule}`,
+      'replication.aclSync.principals[0]: "me" is not one principal',
       'replication.configSync.exclude[0]: invalid regular expression: unterminated character class',
       'replication.naming: expected identity, prefixed, or a template that contains {topic}',
       'topics[0].match: invalid regular expression: unterminated group',

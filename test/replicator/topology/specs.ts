@@ -41,6 +41,13 @@ const replication = fc.record(
       },
       { requiredKeys: [] },
     ),
+    aclSync: fc.record(
+      {
+        mode: fc.constantFrom('off' as const, 'report' as const, 'sync' as const),
+        principals: fc.array(fc.constantFrom('User:replicator', 'User:CN=mirror')),
+      },
+      { requiredKeys: [] },
+    ),
     paused: topics,
   },
   { requiredKeys: [] },

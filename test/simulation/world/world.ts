@@ -95,6 +95,7 @@ export class World {
       replicationFactor: brokers,
       // A copy that brokers stamp themselves could not keep the source's times.
       configSync: { mode: 'follow', exclude: ['message.timestamp.type'], defaultsFrom: 'target' },
+      aclSync: { mode: 'off', principals: [] },
       startAt: 'earliest',
       shards,
     }

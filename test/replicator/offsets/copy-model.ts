@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { CoarseSpan, ExactRun, OffsetMap } from '../../../replicator/offsets/offset-map.ts'
 import { sourceOffset, targetOffset } from '../../../replicator/records/offsets.ts'
@@ -91,7 +92,7 @@ export function happen(one: Step, truth: Truth, map: OffsetMap): void {
     case 'refine': {
       const spans = [...map.spans()].filter((span) => !('count' in span)) as CoarseSpan[]
       const span = spans[Math.floor(one.which * spans.length)]
-      if (span !== undefined) map.refined(span, partsOf(span, truth, one.unclear))
+      if (span !== undefined) assert.ok(map.refined(span, partsOf(span, truth, one.unclear)))
       return
     }
     case 'forget':

@@ -224,14 +224,28 @@ export const offsetForLeaderEpochApi = versioned<
   4: (connection, topics) => offsetForLeaderEpochV4.api.async(connection, client, topics),
 })
 
-/** Key type 1 is a transactional id. */
-export const findCoordinatorApi = versioned<
-  { keyType: number; key: string },
+/** The kinds of things that have a coordinator. */
+export type CoordinatorKeyType = 0 | 1
+export const groupKey = 0
+export const transactionKey = 1
+
+type FindCoordinator = VersionedApi<
+  { readonly keyType: CoordinatorKeyType; readonly keys: string[] },
   findCoordinatorV6.FindCoordinatorResponse
->('FindCoordinator', 10, {
-  2: (connection, { keyType, key }) => findCoordinatorV2.api.async(connection, keyType, [key]),
-  3: (connection, { keyType, key }) => findCoordinatorV3.api.async(connection, keyType, [key]),
-  4: (connection, { keyType, key }) => findCoordinatorV4.api.async(connection, keyType, [key]),
-  5: (connection, { keyType, key }) => findCoordinatorV5.api.async(connection, keyType, [key]),
-  6: (connection, { keyType, key }) => findCoordinatorV6.api.async(connection, keyType, [key]),
+>
+
+/** Many keys in one request (KIP-699, Kafka 3.0). */
+export const findCoordinatorsApi: FindCoordinator = versioned('FindCoordinator', 10, {
+  4: (connection, { keyType, keys }) => findCoordinatorV4.api.async(connection, keyType, keys),
+  5: (connection, { keyType, keys }) => findCoordinatorV5.api.async(connection, keyType, keys),
+  6: (connection, { keyType, keys }) => findCoordinatorV6.api.async(connection, keyType, keys),
+})
+
+/** For one key. The answer does not name it before version 4. */
+export const findCoordinatorApi: FindCoordinator = versioned('FindCoordinator', 10, {
+  2: (connection, { keyType, keys }) => findCoordinatorV2.api.async(connection, keyType, keys),
+  3: (connection, { keyType, keys }) => findCoordinatorV3.api.async(connection, keyType, keys),
+  4: (connection, { keyType, keys }) => findCoordinatorV4.api.async(connection, keyType, keys),
+  5: (connection, { keyType, keys }) => findCoordinatorV5.api.async(connection, keyType, keys),
+  6: (connection, { keyType, keys }) => findCoordinatorV6.api.async(connection, keyType, keys),
 })

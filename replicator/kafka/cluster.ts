@@ -1,6 +1,10 @@
 import type { RegionAlias } from '../topology/model.ts'
 import type { TopicAcl, TopicAclFilter } from './acl-binding.ts'
+import type { Outcome, PartitionOutcome, Result, TopicPartition } from './answers.ts'
+import type { ConsumerGroups } from './consumer-groups.ts'
 import type { KafkaError } from './errors.ts'
+
+export type { Outcome, PartitionOutcome, Result, TopicPartition } from './answers.ts'
 
 /**
  * The seam to one Kafka cluster. Two implementations: `KafkaCluster` (real brokers) and the simulated one in
@@ -9,7 +13,7 @@ import type { KafkaError } from './errors.ts'
  * Requests that name several topics or partitions answer each one by itself: a partition's failure is data in the
  * answer, never an exception for the others. An exception means that the whole request failed; it is a KafkaError.
  */
-export interface Cluster {
+export interface Cluster extends ConsumerGroups {
   readonly alias: RegionAlias
 
   /** Every topic the principal may describe, internal ones included. Always asks a broker. */
@@ -148,12 +152,6 @@ export interface ClusterDescription {
   readonly brokers: readonly BrokerId[]
 }
 
-/** The answer about one topic or partition of a larger request. */
-export type Result<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: KafkaError }
-export type Outcome = Result<void>
-
 export interface NewTopic {
   readonly name: string
   readonly partitions: number
@@ -182,11 +180,6 @@ export interface TopicConfigEntry {
 export type TopicConfigChange =
   | { readonly kind: 'set'; readonly name: string; readonly value: string }
   | { readonly kind: 'delete'; readonly name: string }
-
-export interface TopicPartition {
-  readonly topic: string
-  readonly partition: number
-}
 
 export interface OffsetQuery extends TopicPartition {
   /**
@@ -223,10 +216,6 @@ export interface Transaction {
 }
 
 export type TransactionEnd = 'commit' | 'abort'
-
-export interface PartitionOutcome extends TopicPartition {
-  readonly result: Outcome
-}
 
 export interface ProducersAnswer extends TopicPartition {
   readonly result: Result<readonly RememberedProducer[]>

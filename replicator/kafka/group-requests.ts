@@ -1,17 +1,16 @@
 import { abortable } from './abortable.ts'
-import { findCoordinatorApi, type VersionedApi } from './api-versions.ts'
+import { groupKey, type VersionedApi } from './api-versions.ts'
 import type { BrokerAddress } from './broker-address.ts'
 import type { GroupMember, JoinedGroup, JoinGroupRequest, SyncGroupRequest } from './cluster.ts'
 import { defaultRequestTimeoutMs } from './connection-options.ts'
 import { ControlConnection, type ControlConnectionOptions } from './control-connection.ts'
 import { ControlConnections } from './control-connections.ts'
-import { protocolError, transportError } from './errors.ts'
+import { findCoordinator, isCoordinatorCode } from './coordinators.ts'
+import { protocolError } from './errors.ts'
 import { heartbeatApi, joinGroupApi, leaveGroupApi, syncGroupApi } from './group-apis.ts'
 import type { Requests } from './requests.ts'
 import { type RetryPolicy, retrying } from './retrying.ts'
 
-/** FindCoordinator's key type for groups. */
-const groupKey = 0
 const MEMBER_ID_REQUIRED = 79
 
 /** What a coordinator's answer may come later than the rebalance ends, as the Java client allows; in milliseconds. */
@@ -146,8 +145,7 @@ export class GroupRequests {
     const line = this.#lines.get(group) ?? (await this.#find(group, signal))
     try {
       const answer = await send(line)
-      // 14 to 16: whoever answers is no coordinator, or not yet.
-      if (answer.errorCode >= 14 && answer.errorCode <= 16) this.#forget(group, line)
+      if (isCoordinatorCode(answer.errorCode)) this.#forget(group, line)
       return answer
     } catch (error) {
       this.#forget(group, line)
@@ -156,15 +154,11 @@ export class GroupRequests {
   }
 
   async #find(group: string, signal: AbortSignal): Promise<GroupLine> {
-    const place = { cluster: this.#requests.cluster, during: 'FindCoordinator' }
-    const asked = this.#requests.toAny(findCoordinatorApi, { keyType: groupKey, key: group }, signal)
-    const [found] = (await abortable(asked, signal)).coordinators
-    if (found === undefined) throw transportError('malformed', 'the answer names no coordinator', place)
-    if (found.errorCode !== 0) throw protocolError(found.errorCode, place, found.errorMessage)
+    const asked = findCoordinator(this.#requests, groupKey, group, signal)
+    const coordinator = await abortable(asked, signal)
     // Somebody else may have looked at the same time.
     const known = this.#lines.get(group)
     if (known !== undefined) return known
-    const coordinator = { host: found.host, port: found.port }
     const line = { coordinator, connections: new ControlConnections(this.#options) }
     this.#lines.set(group, line)
     return line

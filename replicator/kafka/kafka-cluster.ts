@@ -23,8 +23,12 @@ import type {
   Transaction,
   TransactionEnd,
 } from './cluster.ts'
+import type { GroupOffsetCommit, GroupOffsetsOptions, GroupOffsetsQuery } from './consumer-groups.ts'
 import { ControlConnections, closedError } from './control-connections.ts'
+import { GroupCoordinators } from './coordinators.ts'
 import { KafkaError } from './errors.ts'
+import { describeGroups, listGroups } from './group-descriptions.ts'
+import { commitGroupOffsets, deleteGroupOffsets, groupOffsets } from './group-offsets.ts'
 import { GroupRequests } from './group-requests.ts'
 import { openHotChannel } from './hot/channel.ts'
 import { FramePool } from './hot/frame-pool.ts'
@@ -84,6 +88,7 @@ class KafkaCluster implements Cluster {
   readonly #requests: Requests
   readonly #connections: ControlConnections
   readonly #groups: GroupRequests
+  readonly #coordinators: GroupCoordinators
   readonly #open: OpenChannel
   readonly #channels = new Set<BrokerChannel>()
   readonly #calls = new Set<Promise<unknown>>()
@@ -103,6 +108,7 @@ class KafkaCluster implements Cluster {
       retry: retryPolicy(clock, random, options.deadlineMs, options.patienceMs),
     })
     this.#groups = new GroupRequests(this.#requests, { cluster: alias, settings, clock })
+    this.#coordinators = new GroupCoordinators(this.#requests)
     this.#open =
       options.openChannel ??
       ((request, signal) => openHotChannel({ ...request, clock, pool: frames }, signal))
@@ -207,6 +213,32 @@ class KafkaCluster implements Cluster {
 
   leaveGroup(member: Omit<GroupMember, 'generation'>, signal?: AbortSignal) {
     return this.#call(signal, (inner) => this.#groups.leave(member, inner))
+  }
+
+  listGroups(signal?: AbortSignal) {
+    return this.#call(signal, (inner) => listGroups(this.#requests, inner))
+  }
+
+  describeGroups(groups: readonly string[], signal?: AbortSignal) {
+    return this.#call(signal, (inner) => describeGroups(this.#requests, this.#coordinators, groups, inner))
+  }
+
+  groupOffsets(queries: readonly GroupOffsetsQuery[], options: GroupOffsetsOptions, signal?: AbortSignal) {
+    return this.#call(signal, (inner) =>
+      groupOffsets(this.#requests, this.#coordinators, queries, options, inner),
+    )
+  }
+
+  commitGroupOffsets(group: string, commits: readonly GroupOffsetCommit[], signal?: AbortSignal) {
+    return this.#call(signal, (inner) =>
+      commitGroupOffsets(this.#requests, this.#coordinators, group, commits, inner),
+    )
+  }
+
+  deleteGroupOffsets(group: string, partitions: readonly TopicPartition[], signal?: AbortSignal) {
+    return this.#call(signal, (inner) =>
+      deleteGroupOffsets(this.#requests, this.#coordinators, group, partitions, inner),
+    )
   }
 
   openChannel(broker: BrokerId, signal?: AbortSignal): Promise<BrokerChannel> {

@@ -1,13 +1,13 @@
-import { findCoordinatorApi, initProducerIdApi } from './api-versions.ts'
+import { initProducerIdApi, transactionKey } from './api-versions.ts'
 import type { BrokerAddress } from './broker-address.ts'
 import type { ProducerIdentity } from './cluster.ts'
-import { protocolError, transportError } from './errors.ts'
+import { findCoordinator } from './coordinators.ts'
+import { protocolError } from './errors.ts'
 import type { Requests } from './requests.ts'
 import { retrying } from './retrying.ts'
 
 /** The Java producer's default `transaction.timeout.ms`. */
 const transactionTimeoutMs = 60_000
-const transactionKey = 1
 const anyIdentity: ProducerIdentity = { producerId: -1n, producerEpoch: -1 }
 
 /**
@@ -49,11 +49,5 @@ export async function transactionCoordinator(
   transactionalId: string,
   signal: AbortSignal,
 ): Promise<BrokerAddress> {
-  const place = { cluster: requests.cluster, during: 'FindCoordinator' }
-  const request = { keyType: transactionKey, key: transactionalId }
-  const { coordinators } = await requests.toAny(findCoordinatorApi, request, signal)
-  const [coordinator] = coordinators
-  if (coordinator === undefined) throw transportError('malformed', 'the answer names no coordinator', place)
-  if (coordinator.errorCode !== 0) throw protocolError(coordinator.errorCode, place, coordinator.errorMessage)
-  return { host: coordinator.host, port: coordinator.port }
+  return await findCoordinator(requests, transactionKey, transactionalId, signal)
 }

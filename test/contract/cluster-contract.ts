@@ -3,6 +3,7 @@ import { channelContract } from './channel-contract.ts'
 import type { Check, ContractHarness } from './contract-harness.ts'
 import { fetchContract } from './fetch-contract.ts'
 import { groupContract } from './group-contract.ts'
+import { groupOffsetsContract } from './group-offsets-contract.ts'
 import { metadataContract } from './metadata-contract.ts'
 import { offsetsContract } from './offsets-contract.ts'
 import { produceContract } from './produce-contract.ts'
@@ -39,5 +40,6 @@ export function clusterContract(name: string, start: () => Promise<ContractHarne
     fetchContract(check)
     channelContract(check)
     groupContract(check)
+    groupOffsetsContract(check)
   })
 }

@@ -39,6 +39,8 @@ export interface ContractTransaction {
   readonly transactionalId: string
   /** Appends one batch of `count` records. */
   append(at: TopicPartition, count: number): Promise<void>
+  /** TxnOffsetCommit, without metadata: what the group gets when the transaction commits. */
+  commitOffset(group: string, at: TopicPartition, offset: bigint): Promise<void>
   /** Resolves when the request was answered; the markers may follow later. */
   end(how: 'commit' | 'abort'): Promise<void>
 }

@@ -77,6 +77,10 @@ export async function harnessOf(bootstrap: readonly string[], patienceMs?: numbe
           }))
           await transaction.send({ topic, messages })
         },
+        commitOffset: async (group, { topic, partition }, offset) => {
+          const topics = [{ topic, partitions: [{ partition, offset: String(offset) }] }]
+          await transaction.sendOffsets({ consumerGroupId: group, topics })
+        },
         end: (how) => (how === 'commit' ? transaction.commit() : transaction.abort()),
       }
     },

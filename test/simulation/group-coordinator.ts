@@ -5,7 +5,7 @@ import type {
   SyncGroupRequest,
 } from '../../replicator/kafka/cluster.ts'
 import { type Answer, errorCode, refused } from './broker-answer.ts'
-import { type GroupSurroundings, SimulatedGroup } from './simulated-group.ts'
+import { type GroupSurroundings, SimulatedGroup, type SimulatedGroupView } from './simulated-group.ts'
 
 /** `group.min.session.timeout.ms` and `group.max.session.timeout.ms` as brokers ship. */
 const sessionMsMin = 6_000
@@ -62,6 +62,15 @@ export class GroupCoordinator {
   /** Ids of the group's members, for tests to look at. */
   membersOf(group: string): readonly string[] {
     return this.#groups.get(group)?.memberIds ?? []
+  }
+
+  /** Groups that have ever had members. */
+  get names(): readonly string[] {
+    return [...this.#groups.keys()]
+  }
+
+  viewOf(group: string): SimulatedGroupView | undefined {
+    return this.#groups.get(group)?.view
   }
 
   #newGroup(): SimulatedGroup {

@@ -48,6 +48,8 @@ function harnessOf(brokers: SimulatedBrokers): ContractHarness {
           const pairs = Array.from({ length: count }, (_, i): [string, string] => [`key ${i}`, `value ${i}`])
           writer.append(at, recordsOf(pairs, clock.wallMs()))
         },
+        commitOffset: async (group, at, offset) =>
+          writer.commitOffsets(group, [{ ...at, offset, leaderEpoch: undefined, metadata: '' }]),
         end: async (how) => writer.end(how),
       }
     },

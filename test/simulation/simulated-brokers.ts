@@ -9,16 +9,19 @@ import {
   type TopicPartition,
   type TransactionEnd,
 } from '../../replicator/kafka/cluster.ts'
+import { offsetsTopic } from '../../replicator/kafka/offsets-topic-records.ts'
 import { checkRequestBytes, needsTransaction } from './batch-checks.ts'
 import { type Answer, answered, errorCode, refused } from './broker-answer.ts'
 import { brokerConfigs } from './broker-configs.ts'
 import { compact } from './compaction.ts'
 import { GroupCoordinator } from './group-coordinator.ts'
 import type { EpochEnd } from './leader-epoch-history.ts'
+import { OffsetsLog } from './offsets-log.ts'
 import { defaultProducerExpiry, type PartitionLog, type ProducerExpiry } from './partition-log.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { SimulatedAcls } from './simulated-acls.ts'
 import type { SimulatedClock } from './simulated-clock.ts'
+import { SimulatedOffsets } from './simulated-offsets.ts'
 import { type SimulatedPartition, type SimulatedTopic, SimulatedTopics } from './simulated-topics.ts'
 import {
   defaultTransactionalIdExpiry,
@@ -69,6 +72,8 @@ export class SimulatedBrokers {
   readonly topics: SimulatedTopics
   readonly transactions: TransactionCoordinator
   readonly groups: GroupCoordinator
+  readonly offsets: SimulatedOffsets
+  readonly offsetsLog: OffsetsLog
   readonly clusterId: string
   readonly configs: ReadonlyMap<string, string>
   readonly brokerConfigs: ReadonlyMap<string, string>
@@ -116,6 +121,14 @@ export class SimulatedBrokers {
       after: (ms, fire) => clock.after(ms, fire),
       isUp: () => this.#up.size > 0,
       initialRebalanceDelayMs: options.initialRebalanceDelayMs ?? 0,
+    })
+    const wallMs = () => clock.wallMs()
+    this.offsetsLog = new OffsetsLog({ topics: this.topics, brokerCount: brokers, wallMs })
+    this.offsets = new SimulatedOffsets({
+      log: this.offsetsLog,
+      isKnown: (at) => this.#find(at) !== undefined,
+      viewOf: (group) => this.groups.viewOf(group),
+      wallMs,
     })
   }
 
@@ -194,6 +207,7 @@ export class SimulatedBrokers {
       partition.leaderEpoch,
       this.clock.wallMs(),
     )
+    if (answer.ok && at.topic === offsetsTopic) this.offsets.ended(producer.producerId, end)
     return answer.ok ? 0 : answer.code
   }
 

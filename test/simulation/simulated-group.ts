@@ -30,6 +30,20 @@ interface Member {
 
 type State = 'empty' | 'preparing' | 'completing' | 'stable'
 
+const stateNames: Readonly<Record<State, string>> = {
+  empty: 'Empty',
+  preparing: 'PreparingRebalance',
+  completing: 'CompletingRebalance',
+  stable: 'Stable',
+}
+
+export interface SimulatedGroupView {
+  /** In Kafka's words. */
+  readonly state: string
+  readonly protocolType: string
+  readonly members: readonly { readonly memberId: string; readonly instanceId: string | undefined }[]
+}
+
 const noTimer = () => {}
 
 /** One group under the classic protocol: what the coordinator knows of it, and what it answers. */
@@ -55,6 +69,15 @@ export class SimulatedGroup {
 
   get memberIds(): readonly string[] {
     return [...this.#members.keys()]
+  }
+
+  /** As DescribeGroups tells it. */
+  get view(): SimulatedGroupView {
+    const members = [...this.#members.values()].map(({ id, request }) => ({
+      memberId: id,
+      instanceId: request.instanceId,
+    }))
+    return { state: stateNames[this.#state], protocolType: this.#protocolType ?? '', members }
   }
 
   /** Gives a member id, and waits for its owner for a session's time. */

@@ -1,4 +1,5 @@
 import type { ProducerIdentity, TopicPartition, TransactionEnd } from '../../replicator/kafka/cluster.ts'
+import type { GroupOffsetCommit } from '../../replicator/kafka/consumer-groups.ts'
 import { buildBatch, type TestRecord } from './record-batches.ts'
 import type { SimulatedBrokers } from './simulated-brokers.ts'
 
@@ -32,6 +33,15 @@ export class TransactionalWriter {
     if (!answer.ok) throw new Error(`Produce: error ${answer.code} ${answer.detail ?? ''}`)
     this.#sequences.set(key, baseSequence + records.length)
     return answer.value.baseOffset
+  }
+
+  /** AddOffsetsToTxn and TxnOffsetCommit. @throws Error when a broker refuses */
+  commitOffsets(group: string, commits: readonly GroupOffsetCommit[]): void {
+    const at = this.#brokers.offsetsLog.partitionOf(group)
+    const added = this.#brokers.transactions.addPartitions(this.#transactionalId, this.identity, [at])
+    if (!added.ok) throw new Error(`AddOffsetsToTxn: error ${added.code}`)
+    const committed = this.#brokers.offsets.commitInTransaction(group, commits, this.identity)
+    if (!committed.ok) throw new Error(`TxnOffsetCommit: error ${committed.code}`)
   }
 
   /** Its markers are written at once, where there are leaders. @throws Error when the coordinator refuses */

@@ -10,6 +10,7 @@ import {
   describeProducersApi,
   endTxnApi,
   findCoordinatorApi,
+  findCoordinatorsApi,
   incrementalAlterConfigsApi,
   initProducerIdApi,
   listOffsetsApi,
@@ -19,6 +20,15 @@ import {
   type VersionRange,
   writeTxnMarkersApi,
 } from '../../../replicator/kafka/api-versions.ts'
+import {
+  consumerGroupDescribeApi,
+  describeGroupsApi,
+  listGroupsApi,
+  offsetCommitApi,
+  offsetDeleteApi,
+  offsetFetchApi,
+  offsetFetchOfOneApi,
+} from '../../../replicator/kafka/consumer-group-apis.ts'
 import {
   heartbeatApi,
   joinGroupApi,
@@ -46,6 +56,10 @@ const brokers: Readonly<Record<string, Readonly<Record<string, VersionRange>>>> 
     SyncGroup: { min: 0, max: 5 },
     Heartbeat: { min: 0, max: 4 },
     LeaveGroup: { min: 0, max: 4 },
+    ListGroups: { min: 0, max: 4 },
+    DescribeGroups: { min: 0, max: 5 },
+    OffsetCommit: { min: 0, max: 8 },
+    OffsetDelete: { min: 0, max: 0 },
   },
   '4.3': {
     Metadata: { min: 0, max: 13 },
@@ -65,6 +79,10 @@ const brokers: Readonly<Record<string, Readonly<Record<string, VersionRange>>>> 
     SyncGroup: { min: 0, max: 5 },
     Heartbeat: { min: 0, max: 4 },
     LeaveGroup: { min: 0, max: 5 },
+    ListGroups: { min: 0, max: 5 },
+    DescribeGroups: { min: 0, max: 6 },
+    OffsetCommit: { min: 2, max: 10 },
+    OffsetDelete: { min: 0, max: 0 },
   },
 }
 
@@ -87,6 +105,10 @@ const expected: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     SyncGroup: 5,
     Heartbeat: 4,
     LeaveGroup: 4,
+    ListGroups: 4,
+    DescribeGroups: 5,
+    OffsetCommit: 8,
+    OffsetDelete: 0,
   },
   '4.3': {
     Metadata: 12,
@@ -106,6 +128,10 @@ const expected: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     SyncGroup: 5,
     Heartbeat: 4,
     LeaveGroup: 5,
+    ListGroups: 5,
+    DescribeGroups: 5,
+    OffsetCommit: 9,
+    OffsetDelete: 0,
   },
 }
 
@@ -127,6 +153,10 @@ const apis: readonly VersionedApi<never, unknown>[] = [
   syncGroupApi,
   heartbeatApi,
   leaveGroupApi,
+  listGroupsApi,
+  describeGroupsApi,
+  offsetCommitApi,
+  offsetDeleteApi,
 ]
 
 describe('chooseVersion', () => {
@@ -139,6 +169,22 @@ describe('chooseVersion', () => {
       assert.deepEqual(Object.fromEntries(chosen), expected[release])
     })
   }
+
+  test('asks about many groups at once where the broker can, and about one at a time elsewhere', () => {
+    const version = (api: VersionedApi<never, unknown>, min: number, max: number) => {
+      const choice = chooseVersion(api, { min, max })
+      return choice.kind === 'chosen' ? choice.api.version : undefined
+    }
+    const apis = [findCoordinatorsApi, findCoordinatorApi, offsetFetchApi, offsetFetchOfOneApi]
+    const [find, findOne, fetch, fetchOne] = apis as readonly VersionedApi<never, unknown>[]
+    assert(find && findOne && fetch && fetchOne)
+    assert.deepEqual([version(find, 0, 3), version(findOne, 0, 3)], [undefined, 3])
+    assert.deepEqual([version(find, 0, 6), version(findOne, 0, 6)], [6, 6])
+    assert.deepEqual([version(fetch, 0, 7), version(fetchOne, 0, 7)], [undefined, 7])
+    assert.deepEqual([version(fetch, 1, 10), version(fetchOne, 1, 10)], [9, 7])
+    assert.equal(chooseVersion(consumerGroupDescribeApi, undefined).kind, 'none')
+    assert.equal(version(consumerGroupDescribeApi, 0, 1), 0)
+  })
 
   test('takes the newest common version, or says what both sides have', () => {
     const version = fc.integer({ min: 0, max: 30 })

@@ -193,6 +193,21 @@ export class FakeTopics implements Cluster {
   async leaveGroup(): Promise<never> {
     throw new Error('not part of this fake')
   }
+  async listGroups(): Promise<never> {
+    throw new Error('not part of this fake')
+  }
+  async describeGroups(): Promise<never> {
+    throw new Error('not part of this fake')
+  }
+  async groupOffsets(): Promise<never> {
+    throw new Error('not part of this fake')
+  }
+  async commitGroupOffsets(): Promise<never> {
+    throw new Error('not part of this fake')
+  }
+  async deleteGroupOffsets(): Promise<never> {
+    throw new Error('not part of this fake')
+  }
   async openChannel(): Promise<BrokerChannel> {
     throw new Error('not part of this fake')
   }

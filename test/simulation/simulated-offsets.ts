@@ -1,0 +1,139 @@
+import type { ProducerIdentity, TopicPartition } from '../../replicator/kafka/cluster.ts'
+import type {
+  CommittedOffset,
+  GroupOffsetCommit,
+  GroupOffsetsQuery,
+} from '../../replicator/kafka/consumer-groups.ts'
+import { type Answer, answered, errorCode, refused } from './broker-answer.ts'
+import { commitRecords, type OffsetsLog, removalRecords } from './offsets-log.ts'
+import type { SimulatedGroupView } from './simulated-group.ts'
+
+/** The part of the cluster that the keeper of offsets sees. */
+export interface OffsetsScene {
+  readonly log: Pick<OffsetsLog, 'append'>
+  isKnown(at: TopicPartition): boolean
+  viewOf(group: string): SimulatedGroupView | undefined
+  wallMs(): number
+}
+
+export interface FetchedOffset extends TopicPartition {
+  readonly answer: Answer<CommittedOffset | undefined>
+}
+
+interface Kept {
+  readonly committed: Map<string, GroupOffsetCommit>
+  /** By producer id: what their open transactions will commit. */
+  readonly pending: Map<bigint, Map<string, GroupOffsetCommit>>
+}
+
+/** `offset.metadata.max.bytes` as brokers ship; counted in characters, as brokers do. */
+const metadataMax = 4096
+
+/** What groups have committed, as Kafka 4.3's `OffsetMetadataManager` keeps it. Nothing expires. */
+export class SimulatedOffsets {
+  readonly #scene: OffsetsScene
+  readonly #groups = new Map<string, Kept>()
+
+  constructor(scene: OffsetsScene) {
+    this.#scene = scene
+  }
+
+  /** Groups that have committed something, or are about to. */
+  get groups(): readonly string[] {
+    return [...this.#groups.keys()]
+  }
+
+  /** OffsetCommit of nobody: the code of each commit, in their order. */
+  commit(group: string, commits: readonly GroupOffsetCommit[]): Answer<readonly number[]> {
+    if (this.#isUsed(group)) return refused(errorCode.UNKNOWN_MEMBER_ID)
+    const codes = commits.map((commit) => this.#problem(commit))
+    const taken = commits.filter((_, at) => codes[at] === 0)
+    if (taken.length === 0) return answered(codes)
+    const appended = this.#scene.log.append(group, commitRecords(group, taken, this.#scene.wallMs()))
+    if (!appended.ok) return appended
+    const { committed } = this.#kept(group)
+    for (const commit of taken) committed.set(keyOf(commit), commit)
+    return answered(codes)
+  }
+
+  /** TxnOffsetCommit of a producer that did AddOffsetsToTxn. */
+  commitInTransaction(
+    group: string,
+    commits: readonly GroupOffsetCommit[],
+    producer: ProducerIdentity,
+  ): Answer<void> {
+    const records = commitRecords(group, commits, this.#scene.wallMs())
+    const appended = this.#scene.log.append(group, records, producer)
+    if (!appended.ok) return appended
+    const { pending } = this.#kept(group)
+    const known = pending.get(producer.producerId) ?? new Map<string, GroupOffsetCommit>()
+    pending.set(producer.producerId, known)
+    for (const commit of commits) known.set(keyOf(commit), commit)
+    return answered(undefined)
+  }
+
+  /** A marker was written to the offsets topic. */
+  ended(producerId: bigint, end: 'commit' | 'abort'): void {
+    for (const { committed, pending } of this.#groups.values()) {
+      const commits = pending.get(producerId)
+      if (commits === undefined) continue
+      pending.delete(producerId)
+      if (end === 'commit') for (const [key, commit] of commits) committed.set(key, commit)
+    }
+  }
+
+  /** OffsetFetch of one group. */
+  fetch({ group, partitions }: GroupOffsetsQuery, requireStable: boolean): readonly FetchedOffset[] {
+    const kept = this.#groups.get(group)
+    const asked = partitions === 'all' ? [...(kept?.committed.values() ?? [])] : partitions
+    return asked.map(({ topic, partition }) => {
+      const key = keyOf({ topic, partition })
+      const isUnstable = [...(kept?.pending.values() ?? [])].some((commits) => commits.has(key))
+      if (requireStable && isUnstable)
+        return { topic, partition, answer: refused(errorCode.UNSTABLE_OFFSET_COMMIT) }
+      const found = kept?.committed.get(key)
+      if (found === undefined) return { topic, partition, answer: answered(undefined) }
+      const { offset, leaderEpoch, metadata } = found
+      return { topic, partition, answer: answered({ offset, leaderEpoch, metadata }) }
+    })
+  }
+
+  /** OffsetDelete: the code of each partition, in their order. */
+  delete(group: string, partitions: readonly TopicPartition[]): Answer<readonly number[]> {
+    const kept = this.#groups.get(group)
+    const view = this.#scene.viewOf(group)
+    if (kept === undefined && view === undefined) return refused(errorCode.GROUP_ID_NOT_FOUND)
+    if (this.#isUsed(group)) {
+      // Subscriptions are not read here: consumers count as subscribed to everything.
+      if (view?.protocolType !== 'consumer') return refused(errorCode.NON_EMPTY_GROUP)
+      return answered(partitions.map(() => errorCode.GROUP_SUBSCRIBED_TO_TOPIC))
+    }
+    const { committed } = this.#kept(group)
+    const known = partitions.filter((at) => committed.has(keyOf(at)))
+    if (known.length > 0) {
+      const appended = this.#scene.log.append(group, removalRecords(group, known, this.#scene.wallMs()))
+      if (!appended.ok) return appended
+    }
+    for (const at of known) committed.delete(keyOf(at))
+    return answered(partitions.map(() => 0))
+  }
+
+  #isUsed(group: string): boolean {
+    return (this.#scene.viewOf(group)?.state ?? 'Empty') !== 'Empty'
+  }
+
+  #problem(commit: GroupOffsetCommit): number {
+    if (!this.#scene.isKnown(commit)) return errorCode.UNKNOWN_TOPIC_OR_PARTITION
+    return commit.metadata.length > metadataMax ? errorCode.OFFSET_METADATA_TOO_LARGE : 0
+  }
+
+  #kept(group: string): Kept {
+    const known = this.#groups.get(group)
+    if (known !== undefined) return known
+    const made: Kept = { committed: new Map(), pending: new Map() }
+    this.#groups.set(group, made)
+    return made
+  }
+}
+
+const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`

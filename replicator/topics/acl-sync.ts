@@ -30,8 +30,8 @@ export type OwnPrincipals =
 export interface AclSyncContext extends AclSyncParts {
   readonly flow: Pick<Flow, 'source' | 'target'>
   readonly rules: TopicRules
-  readonly source: Cluster
-  readonly target: Cluster
+  readonly source: Pick<Cluster, 'describeAcls'>
+  readonly target: Pick<Cluster, 'describeAcls' | 'createAcls' | 'deleteAcls'>
   announce(event: TopicEventBody): void
 }
 

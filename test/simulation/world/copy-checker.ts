@@ -12,6 +12,8 @@ export type Strictness = 'at-least-once' | 'exactly-once'
 export class CopyChecker {
   readonly place: string
   readonly ledger: SourceLedger
+  /** Logs whose cleaner took records of it that progress did not name yet. */
+  readonly cleanedBeyondProgress = new Set<'source' | 'target'>()
   readonly #strictness: Strictness
   /** Index of the record that must come next. */
   #next = 0

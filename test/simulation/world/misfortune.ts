@@ -287,7 +287,16 @@ function compact(world: World, { cluster, pick, dropTombstones }: Of<'compact'>)
   brokers.compact(at, { dropTombstones })
   const after = recordsIn(log.batches)
   if (after.size < before.size) world.hit()
-  if (cluster === 'source') world.watch.copyOf(at.topic, at.partition).ledger.cleaned(after)
+  const copy = cluster === 'source' ? world.watch.copyOf(at.topic, at.partition) : world.watch.copyIn(at)
+  if (copy === undefined) return
+  if (cluster === 'source') copy.ledger.cleaned(after)
+  const progress = world.watch.progressOf(copy.place)
+  const named = (cluster === 'source' ? progress?.sourceNext : progress?.targetNext) ?? 0n
+  if ([...before].some((offset) => offset >= named && !after.has(offset)))
+    copy.cleanedBeyondProgress.add(cluster)
+  // Then only contents could tell where copying goes on; and of what the target lacks, nobody knows what it was.
+  if (copy.cleanedBeyondProgress.size === 2)
+    world.mayStop.set(copy.place, 'both logs were cleaned beyond what progress says')
 }
 
 function deleteRecords(world: World, { pick, reach }: Of<'delete-records'>): void {
@@ -295,7 +304,7 @@ function deleteRecords(world: World, { pick, reach }: Of<'delete-records'>): voi
   if (at === undefined) return
   const log = world.brokers.source.log(at)
   const copy = world.watch.copyOf(at.topic, at.partition)
-  const progress = world.watch.progressOf(at.topic, at.partition)
+  const progress = world.watch.progressOf(copy.place)
   const named = progress?.sourceNext ?? 0n
   const below = { progress: named, copied: copy.copiedBelow, beyond: log.lastStable }[reach]
   const before = log.logStart

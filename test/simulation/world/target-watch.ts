@@ -1,3 +1,4 @@
+import type { TopicPartition } from '../../../replicator/kafka/cluster.ts'
 import { isControl, isTransactional } from '../../../replicator/records/batch-header.ts'
 import type { PartitionLog, StoredBatch } from '../partition-log.ts'
 import { readRecords, type TestRecord } from '../record-batches.ts'
@@ -64,9 +65,17 @@ export class TargetWatch {
     return this.#copies
   }
 
-  /** The last progress that is written down about a source partition. */
-  progressOf(topic: string, partition: number): NamedProgress | undefined {
-    const named = [...(this.#progress.get(`${topic}/${partition}`)?.values() ?? [])]
+  /** The checker of what a target partition holds; `undefined` for those that hold no copy. */
+  copyIn({ topic, partition }: TopicPartition): CopyChecker | undefined {
+    const { targetPrefix } = this.#names
+    return topic.startsWith(targetPrefix)
+      ? this.copyOf(topic.slice(targetPrefix.length), partition)
+      : undefined
+  }
+
+  /** The last progress that is written down about a source partition, `topic/partition`. */
+  progressOf(place: string): NamedProgress | undefined {
+    const named = [...(this.#progress.get(place)?.values() ?? [])]
     return named.reduce<NamedProgress | undefined>(
       (newest, one) => (newest === undefined || isNewer(one, newest) ? one : newest),
       undefined,

@@ -276,6 +276,11 @@ describe('the memory of ACLs', () => {
       ),
     )
     assert.deepEqual(await run(memory.read(signal)), many.slice(0, 1))
+    // Another topic of the same name, longer than what was read of the first one.
+    target.deleteTopic(memoryTopic)
+    await run(open().remember(many.slice(0, 350), signal))
+    for (const list of [many, many, many]) await run(others.remember(list, signal))
+    assert.equal((await run(memory.read(signal))).length, 350)
     target.deleteTopic(memoryTopic)
     assert.deepEqual(await run(memory.read(signal)), [])
     await run(memory.remember(many.slice(5, 6), signal))

@@ -6,6 +6,7 @@ import { groupContract } from './group-contract.ts'
 import { groupOffsetsContract } from './group-offsets-contract.ts'
 import { metadataContract } from './metadata-contract.ts'
 import { offsetsContract } from './offsets-contract.ts'
+import { offsetsTopicContract } from './offsets-topic-contract.ts'
 import { produceContract } from './produce-contract.ts'
 import { producerStateContract } from './producer-state-contract.ts'
 import { refusalContract } from './refusal-contract.ts'
@@ -41,5 +42,6 @@ export function clusterContract(name: string, start: () => Promise<ContractHarne
     channelContract(check)
     groupContract(check)
     groupOffsetsContract(check)
+    offsetsTopicContract(check)
   })
 }

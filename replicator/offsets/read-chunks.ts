@@ -129,9 +129,8 @@ function beside(piece: Piece, later: Piece): readonly Piece[] {
   if (isUpTo(piece.end, later.start) || isUpTo(later.end, piece.start)) return [piece]
   const before = earlierOf(piece.end, laterOf(piece.start, later.start))
   const after = laterOf(piece.start, earlierOf(piece.end, later.end))
-  const left = cut(piece, piece.start, before, piece.chunk)
-  const right = cut(piece, after, piece.end, left === undefined ? piece.chunk : undefined)
-  return [left, right].filter((part) => part !== undefined)
+  const parts = [cut(piece, piece.start, before, piece.chunk), cut(piece, after, piece.end, undefined)]
+  return parts.filter((part) => part !== undefined)
 }
 
 /** The part of a piece between two points, both true of the copy; `undefined` if there is nothing between. */
@@ -147,9 +146,8 @@ function within(span: Span, start: Point, end: Point): readonly Span[] {
   const source = to.source - from.source
   const target = to.target - from.target
   if (span.isExact) {
-    const isWhole = from.source - span.sourceFrom === from.target - span.targetFrom
     if (source <= 0 && target <= 0) return []
-    if (!isWhole || source !== target) throw new MapFormatError('chunks contradict each other within a run')
+    if (source !== target) throw new MapFormatError('chunks contradict each other within a run')
   } else if (source <= 0 || target <= 0) return []
   return [
     {

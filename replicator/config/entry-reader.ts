@@ -57,7 +57,8 @@ const writtenOut = {
   hint: 'use ${env:NAME} or ${file:PATH}',
 }
 
-function readPemFile(
+/** The PEM text of a file; what is wrong with it, and how to convert a key store of Java, goes to `problems`. */
+export function readPemFile(
   name: string,
   path: Path,
   sources: ReferenceSources,

@@ -52,7 +52,7 @@ export function syncsOfRun(
   const syncs: SyncPair[] = []
   if (breaksOff(state.previous, first) || isStale(state.synced, first, offsetLagMax)) syncs.push(first)
   const synced = syncs[0] ?? state.synced
-  if (run.count > 1 && isStale(synced, last, offsetLagMax)) syncs.push(last)
+  if (isStale(synced, last, offsetLagMax)) syncs.push(last)
   return { state: { previous: last, synced: syncs.at(-1) ?? state.synced }, syncs }
 }
 

@@ -11,6 +11,10 @@ describe("the partition of a key, as Java's producer chooses it", () => {
       ['a-little-bit-longer-string', -1_486_304_829],
       ['lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8', -58_897_971],
       ['abc', 479_470_107],
+      // Asked of Kafka 4.3.1.
+      ['', 275_646_681],
+      ['a', -1_563_381_124],
+      ['abcde', 461_995_741],
     ]
     for (const [key, hash] of examples) assert.equal(murmur2(Buffer.from(key)), hash, key)
   })

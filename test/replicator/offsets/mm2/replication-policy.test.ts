@@ -122,5 +122,8 @@ describe('names by replication policy', () => {
     ]
     assert.deepEqual(internal(dots), since)
     assert.deepEqual(internal(older), [...since, 'orders.internal', 'orders-internal'])
+    const olderUnderscores = replicationPolicy({ separator: '_', version: [3, 9] })
+    assert.ok(isInternalToMirrorMaker(olderUnderscores, 'orders.internal'))
+    assert.ok(isInternalToMirrorMaker(olderUnderscores, 'orders_internal'))
   })
 })

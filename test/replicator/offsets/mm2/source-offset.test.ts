@@ -100,6 +100,8 @@ describe("Connect's source offsets of MirrorSourceConnector", () => {
     assert.equal(read('["c",null]', value), 'other-shape')
     assert.equal(read('["c",{"cluster":"A","partition":-1,"topic":"t"}]', value), 'other-shape')
     assert.equal(read('["c",{"cluster":"A","partition":0,"topic":"t","more":1}]', value), 'other-shape')
+    assert.equal(read('["\\ud800",{"cluster":"A","partition":0,"topic":"t"}]', value), 'other-shape')
+    assert.equal(read('["c",{"cluster":"\\ud800","partition":0,"topic":"t"}]', value), 'other-shape')
     assert.equal(read('{}', value), 'other-shape')
     assert.equal(read('[', value), 'not-json')
     assert.equal(read(Buffer.of(0xff), value), 'not-utf-8')

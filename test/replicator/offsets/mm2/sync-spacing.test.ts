@@ -106,6 +106,10 @@ describe('when an offset sync is written', () => {
       [0, 0],
       [101, 101],
     ])
+    assert.deepEqual(written(100, run(0, 0, 102), run(102, 102, 100)), [
+      [0, 0],
+      [101, 101],
+    ])
     assert.deepEqual(written(0, run(0, 0, 5), run(5, 5, 5)), [
       [0, 0],
       [4, 4],

@@ -1,5 +1,6 @@
 import type { FlowEvent } from '../flow/events.ts'
 import type { TopicAcl } from '../kafka/acl-binding.ts'
+import type { AclNoteReason } from '../topics/acl-plan.ts'
 import { aclWords, noteWords } from '../topics/acl-words.ts'
 
 export type AclEvent = Extract<
@@ -9,6 +10,9 @@ export type AclEvent = Extract<
 
 /** As many are said in words; the facts for machines have all of them. */
 const SAID_MAX = 20
+
+/** Somebody may miss what these keep back; the others are meant to be as they are. */
+const grave: readonly AclNoteReason[] = ['denies-replicator', 'denied-elsewhere', 'unknown-operation']
 
 /** Says what happened to a flow's ACLs. */
 export function aclEventWords(event: AclEvent): ['info' | 'warn', string] {
@@ -22,7 +26,8 @@ export function aclEventWords(event: AclEvent): ['info' | 'warn', string] {
       ]
     case 'acls-not-carried': {
       const notes = event.notes.map(({ acl, reason }) => `${aclWords(acl)} (${noteWords[reason]})`)
-      return ['warn', `ACLs not carried over as they are: ${listed(notes)}`]
+      const isGrave = event.notes.some(({ reason }) => grave.includes(reason))
+      return [isGrave ? 'warn' : 'info', `ACLs not carried over as they are: ${listed(notes)}`]
     }
   }
 }

@@ -3,7 +3,7 @@ import type { Clock } from '../clock/clock.ts'
 import type { Random } from '../clock/random.ts'
 import { aclKey, type TopicAcl } from '../kafka/acl-binding.ts'
 import type { Cluster } from '../kafka/cluster.ts'
-import { KafkaError, protocolError } from '../kafka/errors.ts'
+import { KafkaError, protocolError, transportError } from '../kafka/errors.ts'
 import { TopicLog } from '../kafka/topic-log.ts'
 import type { RecordContent } from '../records/decode.ts'
 import type { FlowId } from '../topology/model.ts'
@@ -103,10 +103,18 @@ class AclMemoryLog implements AclMemory {
 
   #take({ key, value }: Pick<RecordContent, 'key' | 'value'>): void {
     if (key === null) return
-    const { flow, acl } = decodeAclKey(key)
-    if (flow !== this.#options.flow) return
-    if (value === null) this.#known.delete(aclKey(acl))
-    else this.#known.set(aclKey(acl), { acl, topic: decodeAclValue(value) })
+    try {
+      const { flow, acl } = decodeAclKey(key)
+      if (flow !== this.#options.flow) return
+      if (value === null) this.#known.delete(aclKey(acl))
+      else this.#known.set(aclKey(acl), { acl, topic: decodeAclValue(value) })
+    } catch (error) {
+      // Who does not know which rules are the flow's takes none away; records are copied all the same.
+      const { cluster, topic } = this.#options
+      const wayOut = 'A later version may have written it: go back to that one, or delete the topic.'
+      const what = 'a record of the memory of ACLs cannot be understood'
+      throw transportError('malformed', what, { cluster: cluster.alias, topic }, error, wayOut)
+    }
   }
 
   async #append(

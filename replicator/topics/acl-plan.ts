@@ -62,9 +62,10 @@ export function planAcls(input: AclPlanInput): AclPlan {
   const { wanted, notes } = carryAll(input)
   const onTarget = new Set(input.target.map(aclKey))
   const isHandsOff = ({ principal }: TopicAcl): boolean => input.principals.has(principal)
-  const add = [...wanted].filter(
-    ([key, { topic }]) => !onTarget.has(key) && (topic === undefined || input.takes(topic)),
-  )
+  // What a flow no longer takes keeps what it was allowed, and so follows what is denied.
+  const isFollowed = ({ acl, topic }: OwnAcl): boolean =>
+    acl.permission === 'DENY' || topic === undefined || input.takes(topic)
+  const add = [...wanted].filter(([key, own]) => !onTarget.has(key) && isFollowed(own))
   const gone = input.ours.map(({ acl }) => acl).filter((acl) => !wanted.has(aclKey(acl)) && !isHandsOff(acl))
   return {
     add: add.map(([, own]) => own),

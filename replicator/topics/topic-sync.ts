@@ -70,6 +70,8 @@ const nothingYet: DiscoveryRound = { completed: 0, pairs: [], problems: [], trou
 const discoveryIntervalDefaultMs = 2000
 const configIntervalDefaultMs = 30_000
 const aclIntervalDefaultMs = 30_000
+/** A replica that comes to follow the ACLs begins after so long, in milliseconds. */
+const turnPollMs = 1000
 /** A look that takes longer is told as trouble while it goes on: clients wait much longer before they give up. */
 const slowLookMs = 5000
 /** Until the first round has ended, in milliseconds. */
@@ -150,8 +152,9 @@ async function followAcls(
   let trouble: string | undefined
   while (latest.round.completed === 0) await options.clock.sleep(firstRoundPollMs, signal)
   while (true) {
+    const pauseMs = acls.isOurTurn() ? (options.aclIntervalMs ?? aclIntervalDefaultMs) : turnPollMs
     trouble = await looked(options, 'ACLs', trouble, signal, () => follower.pass(latest.round.pairs, signal))
-    await options.clock.sleep(options.aclIntervalMs ?? aclIntervalDefaultMs, signal)
+    await options.clock.sleep(pauseMs, signal)
   }
 }
 

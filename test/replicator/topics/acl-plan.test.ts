@@ -206,6 +206,8 @@ describe('an ACL plan', () => {
       const { add, remove } = plan([acl(), acl({ principal: 'User:bob' })], more)
       assert.deepEqual([add, remove], [[], []])
       assert.equal(plan([], more).remove.length, 1)
+      const denied = plan([acl(), acl({ permission: 'DENY', host: '10.0.0.1' })], more)
+      assert.deepEqual(denied.add, ['DENY READ to User:alice from 10.0.0.1 on topic us-east.orders'])
     })
   })
 

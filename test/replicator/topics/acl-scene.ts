@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { defaultBackoff } from '../../../replicator/clock/backoff.ts'
 import type { TopicAcl } from '../../../replicator/kafka/acl-binding.ts'
 import { createAclMemory } from '../../../replicator/topics/acl-memory.ts'
@@ -9,6 +10,7 @@ import { topicRules } from '../../../replicator/topics/topic-rules.ts'
 import { flowId, regionAlias } from '../../../replicator/topology/identifiers.ts'
 import type { DecideFault, Fault, RequestKind } from '../../simulation/faults.ts'
 import { MemoryCluster } from '../../simulation/memory-cluster.ts'
+import { buildBatch, recordsOf } from '../../simulation/record-batches.ts'
 import { SeededRandom } from '../../simulation/seeded-random.ts'
 import { SimulatedBrokers } from '../../simulation/simulated-brokers.ts'
 import { SimulatedClock } from '../../simulation/simulated-clock.ts'
@@ -109,5 +111,11 @@ export function aclScene() {
     },
     onTarget: () => target.acls.all.map(aclWords).sort(),
     kinds: () => events.map(({ kind }) => kind),
+    /** Adds a record to the memory that the product would not write. */
+    append(key: string, value: string) {
+      const where = { topic: memoryTopic, partition: 0 }
+      const batch = buildBatch(recordsOf([[key, value]], clock.wallMs()))
+      assert(target.produce(target.partition(where).leader!, [{ ...where, batch }])[0]?.ok)
+    },
   }
 }

@@ -256,6 +256,19 @@ describe('the memory of ACLs', () => {
     assert.throws(() => decodeAclValue(Buffer.from(JSON.stringify({ v: 2 }))))
   })
 
+  test('what it cannot understand is a trouble, not the end of the flow', async () => {
+    const { source, target, started, onTarget, clock, append } = aclScene()
+    source.acls.create(acl())
+    const { pass } = started()
+    await pass()
+    append('{"v":2}', '{}')
+    source.acls.delete(acl())
+    await assert.rejects(pass(), (error) => error instanceof KafkaError && error.kind === 'malformed')
+    assert.deepEqual(onTarget(), words(copy()))
+    assert.equal(clock.waiting, 0)
+    assert.notEqual(target.topics.byName(memoryTopic), undefined)
+  })
+
   test('is as long as it has to be, and of one flow', async () => {
     const { clock, memory: open, signal, target } = aclScene()
     const many = Array.from({ length: 700 }, (_, n) => ({

@@ -1,3 +1,4 @@
+import type { TopicAcl } from '../../../replicator/kafka/acl-binding.ts'
 import {
   type BrokerChannel,
   brokerId,
@@ -14,6 +15,7 @@ import {
 } from '../../../replicator/kafka/cluster.ts'
 import { type KafkaError, protocolError, transportError } from '../../../replicator/kafka/errors.ts'
 import type { RegionAlias } from '../../../replicator/topology/model.ts'
+import { SimulatedAcls } from '../../simulation/simulated-acls.ts'
 
 /** The protocol's codes that the tests answer with. */
 export const codes = {
@@ -46,6 +48,9 @@ export class FakeTopics implements Cluster {
   /** `<method>:<topic>` to the code that it is refused with. */
   readonly refusals = new Map<string, number>()
   readonly hidden = new Set<string>()
+  readonly acls = new SimulatedAcls()
+  /** Does not answer questions about ACLs. */
+  hidesAcls = false
   /** How many describeTopics answers show a new topic without leaders. */
   leaderlessAnswers = 0
   isDown = false
@@ -145,14 +150,20 @@ export class FakeTopics implements Cluster {
     )
   }
 
-  async describeAcls(): Promise<never> {
-    throw new Error('not part of this fake')
+  async describeAcls(): Promise<Result<readonly TopicAcl[]>> {
+    this.#call('describeAcls')
+    if (this.hidesAcls) throw transportError('timeout', 'no answer about ACLs', { cluster: this.alias })
+    return { ok: true, value: this.acls.all }
   }
-  async createAcls(): Promise<never> {
-    throw new Error('not part of this fake')
+  async createAcls(acls: readonly TopicAcl[]): Promise<readonly Outcome[]> {
+    this.#call('createAcls')
+    for (const acl of acls) this.acls.create(acl)
+    return acls.map(() => outcome(undefined))
   }
-  async deleteAcls(): Promise<never> {
-    throw new Error('not part of this fake')
+  async deleteAcls(acls: readonly TopicAcl[]): Promise<readonly Outcome[]> {
+    this.#call('deleteAcls')
+    for (const acl of acls) this.acls.delete(acl)
+    return acls.map(() => outcome(undefined))
   }
   async describeCluster(): Promise<never> {
     throw new Error('not part of this fake')

@@ -53,8 +53,8 @@ export interface ConsumerGroups {
 }
 
 /**
- * What a group is since KIP-848. `share` (KIP-932): it has no committed offsets that could be followed. `undefined`:
- * the broker is older than 3.7 and has classic groups only, or does not tell. Later types keep the broker's word.
+ * What a group is since KIP-848. `share` (KIP-932): it has no committed offsets that could be followed; `streams`
+ * (KIP-1071): it commits as consumers do. Later types keep the broker's word, in lower case.
  */
 export type GroupType = 'classic' | 'consumer' | 'share' | 'streams' | (string & {})
 
@@ -63,11 +63,11 @@ export interface ListedGroup {
   /** `consumer` for consumers of either protocol, `connect` for workers, empty for groups that only ever committed. */
   readonly protocolType: string
   readonly state: GroupState
-  /** `undefined` where the broker does not tell: it is older than 3.8. */
+  /** `undefined` where the broker does not tell: before 3.8, where next to nobody had other than classic groups. */
   readonly type: GroupType | undefined
 }
 
-/** Kafka's own words: `Empty` has no members; others such as `Stable` or `PreparingRebalance` do, except `Dead`. */
+/** Kafka's own words, such as `Empty`, which has no members, `Stable` or `PreparingRebalance`. */
 export type GroupState = string
 
 export interface GroupListing {
@@ -86,7 +86,7 @@ export type GroupView =
       readonly kind: 'classic' | 'consumer'
       readonly state: GroupState
       readonly protocolType: string
-      /** Empty: {@link ConsumerGroups.commitGroupOffsets} is allowed. */
+      /** None in the state `Empty`, in which {@link ConsumerGroups.commitGroupOffsets} works. */
       readonly members: readonly DescribedMember[]
     }
   /** Neither classic nor of the consumer protocol; nobody asked who is in it. */

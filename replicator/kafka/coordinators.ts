@@ -8,6 +8,9 @@ import { retrying, retryingEach } from './retrying.ts'
 /** Keeps requests and answers within a few hundred kilobytes. */
 const keysPerRequest = 1000
 
+/** Clients may make up group ids for ever: beyond this many all coordinators are forgotten, and found again. */
+const coordinatorsKnownMax = 100_000
+
 /** How long groups whose coordinator does not answer may hold up the answers about the others. */
 const coordinatorPatienceMs = 1000
 
@@ -154,6 +157,7 @@ export class GroupCoordinators {
     answers: Map<Item, Result<Value>>,
     signal: AbortSignal,
   ) {
+    if (this.#known.size > coordinatorsKnownMax) this.#known.clear()
     const missing = new Set(items.map(({ group }) => group).filter((group) => !this.#known.has(group)))
     const place = { cluster: this.#requests.cluster, during: 'FindCoordinator' }
     const found = await retrying(this.#requests.retry, place, signal, (inner) =>

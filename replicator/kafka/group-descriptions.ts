@@ -12,7 +12,11 @@ import { retrying, retryingEach } from './retrying.ts'
 /** Members come with their subscriptions: keeps an answer within a few megabytes. */
 const groupsPerRequest = 200
 
-const groupIdNotFound = 69
+/**
+ * What ConsumerGroupDescribe says of groups that it does not know: UNSUPPORTED_VERSION (35) of all of them where the
+ * consumer protocol is switched off, otherwise GROUP_ID_NOT_FOUND (69).
+ */
+const notOfConsumerProtocol: readonly number[] = [35, 69]
 /** DescribeGroups' word for groups that do not exist, or are no classic ones. */
 const dead = 'Dead'
 /** How long brokers that do not answer may hold up the others' answers. */
@@ -115,7 +119,7 @@ async function lookForConsumerGroups({ requests, coordinator, views, signal }: S
   try {
     const answer = await requests.toAddress(coordinator, consumerGroupDescribeApi, ids, signal)
     for (const { groupId, errorCode, errorMessage, groupState, members } of answer.groups) {
-      if (errorCode === groupIdNotFound) continue
+      if (notOfConsumerProtocol.includes(errorCode)) continue
       views.set(
         groupId,
         errorCode === 0

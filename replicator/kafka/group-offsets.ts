@@ -33,38 +33,47 @@ export async function groupOffsets(
   { requireStable }: GroupOffsetsOptions,
   signal: AbortSignal,
 ): Promise<readonly GroupOffsetsAnswer[]> {
-  type Answers = ReadonlyMap<GroupOffsetsQuery, Result<readonly GroupOffsetAnswer[]>>
-  const send = async (
-    coordinator: BrokerAddress,
-    asked: readonly GroupOffsetsQuery[],
-    inner: AbortSignal,
-  ): Promise<Answers> => {
-    const groups = asked.map(fetchedGroup)
-    try {
-      const request = { requireStable, groups }
-      const answer = await requests.toAddress(coordinator, offsetFetchApi, request, inner)
-      // A group that is asked about twice is answered twice, in the same order.
-      const left = [...answer.groups]
-      return new Map(
-        asked.flatMap((query) => {
-          const at = left.findIndex(({ groupId }) => groupId === query.group)
-          const [told] = at < 0 ? [] : left.splice(at, 1)
-          return told === undefined ? [] : [[query, readOffsets(requests, query, told)] as const]
-        }),
-      )
-    } catch (error) {
-      if (!isUnsupported(error)) throw error
-    }
-    const answers = new Map<GroupOffsetsQuery, Result<readonly GroupOffsetAnswer[]>>()
-    for (const [at, query] of asked.entries()) {
-      const request = { requireStable, groups: groups.slice(at, at + 1) }
-      const told = await requests.toAddress(coordinator, offsetFetchOfOneApi, request, inner)
-      answers.set(query, readOffsets(requests, query, told))
-    }
-    return answers
-  }
-  const results = await coordinators.ask('OffsetFetch', queries, groupsPerRequest, signal, send)
+  const results = await coordinators.ask<GroupOffsetsQuery, readonly GroupOffsetAnswer[]>(
+    'OffsetFetch',
+    queries,
+    groupsPerRequest,
+    signal,
+    async (coordinator, asked, inner) => {
+      const answers = new Map<GroupOffsetsQuery, Result<readonly GroupOffsetAnswer[]>>()
+      const told = await fetchOffsets(requests, coordinator, asked, requireStable, inner)
+      for (const query of asked) {
+        // A group that is asked about twice is answered twice, in the same order.
+        const answer = told.get(query.group)?.shift()
+        if (answer !== undefined) answers.set(query, readOffsets(requests, query, answer))
+      }
+      return answers
+    },
+  )
   return queries.map(({ group }, at) => ({ group, result: answerAt(results, at) }))
+}
+
+/** The answers about each group, in one request where the broker can. */
+async function fetchOffsets(
+  requests: Requests,
+  coordinator: BrokerAddress,
+  queries: readonly GroupOffsetsQuery[],
+  requireStable: boolean,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, FetchedOffsets[]>> {
+  const groups = queries.map(fetchedGroup)
+  try {
+    const answer = await requests.toAddress(coordinator, offsetFetchApi, { requireStable, groups }, signal)
+    return Map.groupBy(answer.groups, ({ groupId }) => groupId)
+  } catch (error) {
+    if (!isUnsupported(error)) throw error
+  }
+  const told = new Map<string, FetchedOffsets[]>()
+  for (const group of groups) {
+    const request = { requireStable, groups: [group] }
+    const answer = await requests.toAddress(coordinator, offsetFetchOfOneApi, request, signal)
+    told.set(group.groupId, [...(told.get(group.groupId) ?? []), answer])
+  }
+  return told
 }
 
 /** OffsetCommit without a generation. */

@@ -109,7 +109,8 @@ const newerKeys: Readonly<Record<number, NewerKey>> = {
   23: newer('streams'),
 }
 
-const newestKeyType = 23
+const commitKeys: readonly number[] = [0, 1]
+const classicGroupKey = 2
 const newestValue = 4
 /** From this version of either value on lengths are varints and fields may be tagged (KIP-482). */
 const firstFlexible = 4
@@ -124,12 +125,16 @@ export function readOffsetsTopicRecord(key: Buffer | null, value: Buffer | null)
     if (key === null) return { kind: 'unknown', group, reason: 'the record has no key' }
     const fields = new ByteCursor(key, 0)
     const keyType = fields.int16()
-    if (keyType < 0 || keyType > newestKeyType)
+    const known = newerKeys[keyType]
+    if (known === undefined && keyType !== classicGroupKey && !commitKeys.includes(keyType))
       return { kind: 'unknown', group, reason: `keys of type ${keyType} are not known here` }
     group = text(fields, false)
-    if (keyType <= 1) return readCommit(group, text(fields, false), fields.int32(), value)
-    if (keyType === 2) return readClassicGroup(group, value)
-    return readNewer(keyType, group, fields, value)
+    if (keyType === classicGroupKey) return readClassicGroup(group, value)
+    if (known === undefined) return readCommit(group, text(fields, false), fields.int32(), value)
+    const { type, says } = known
+    if (says === 'group') return { kind: 'group', group, type, removed: value === null }
+    if (says === 'detail') return { kind: 'group-detail', group, type, keyType }
+    return { kind: 'member', group, type, memberId: text(fields, false), joined: value !== null }
   } catch (error) {
     // Of the cursor and of buffers: a field is cut off, or its length is out of thin air.
     if (!(error instanceof RangeError)) throw error
@@ -196,21 +201,6 @@ function readMember(fields: ByteCursor, version: number): ClassicMember {
   skipBytes(fields, flexible) // assignment
   if (flexible) fields.skipTags()
   return { memberId, clientId, host }
-}
-
-function readNewer(
-  keyType: number,
-  group: string,
-  fields: ByteCursor,
-  value: Buffer | null,
-): OffsetsTopicRecord {
-  const known = newerKeys[keyType]
-  if (known === undefined)
-    return { kind: 'unknown', group, reason: `keys of type ${keyType} are not known here` }
-  const { type, says } = known
-  if (says === 'group') return { kind: 'group', group, type, removed: value === null }
-  if (says === 'detail') return { kind: 'group-detail', group, type, keyType }
-  return { kind: 'member', group, type, memberId: text(fields, false), joined: value !== null }
 }
 
 function unknownValue(group: string, of: string, version: number): OffsetsTopicRecord {

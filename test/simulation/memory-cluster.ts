@@ -278,9 +278,14 @@ export class MemoryCluster implements Cluster {
     signal?: AbortSignal,
   ): Promise<readonly GroupOffsetsAnswer[]> {
     const fetch = (query: GroupOffsetsQuery): GroupOffsetsAnswer => {
-      const fetched = this.#brokers.offsets.fetch(query, requireStable)
-      const value = fetched.map(({ answer, ...at }) => ({ ...at, result: this.#requests.result(answer, at) }))
-      return { group: query.group, result: { ok: true, value } }
+      const { group } = query
+      const fetched = this.#requests.result(this.#brokers.offsets.fetch(query, requireStable), {})
+      if (!fetched.ok) return { group, result: fetched }
+      const value = fetched.value.map(({ answer, ...at }) => ({
+        ...at,
+        result: this.#requests.result(answer, at),
+      }))
+      return { group, result: { ok: true, value } }
     }
     return this.#requests.ask('group-offsets', () => queries.map(fetch), signal)
   }

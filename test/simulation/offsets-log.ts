@@ -41,6 +41,12 @@ export class OffsetsLog {
     return { topic: offsetsTopic, partition: partitionOfGroup(group) }
   }
 
+  /** Whether anybody coordinates the group now: whoever leads its partition does. */
+  hasCoordinator(group: string): boolean {
+    const topic = this.#options.topics.byName(offsetsTopic)
+    return topic === undefined || topic.partitions[partitionOfGroup(group)]?.leader !== undefined
+  }
+
   /** Appends one batch, as part of the producer's transaction where there is one. */
   append(group: string, records: readonly TestRecord[], producer?: ProducerIdentity): Answer<void> {
     const { topics, wallMs } = this.#options

@@ -10,7 +10,7 @@ import type { SimulatedGroupView } from './simulated-group.ts'
 
 /** The part of the cluster that the keeper of offsets sees. */
 export interface OffsetsScene {
-  readonly log: Pick<OffsetsLog, 'append'>
+  readonly log: Pick<OffsetsLog, 'append' | 'hasCoordinator'>
   isKnown(at: TopicPartition): boolean
   viewOf(group: string): SimulatedGroupView | undefined
   wallMs(): number
@@ -83,10 +83,11 @@ export class SimulatedOffsets {
   }
 
   /** OffsetFetch of one group. */
-  fetch({ group, partitions }: GroupOffsetsQuery, requireStable: boolean): readonly FetchedOffset[] {
+  fetch({ group, partitions }: GroupOffsetsQuery, requireStable: boolean): Answer<readonly FetchedOffset[]> {
+    if (!this.#scene.log.hasCoordinator(group)) return refused(errorCode.COORDINATOR_NOT_AVAILABLE)
     const kept = this.#groups.get(group)
     const asked = partitions === 'all' ? [...(kept?.committed.values() ?? [])] : partitions
-    return asked.map(({ topic, partition }) => {
+    const fetched = asked.map(({ topic, partition }): FetchedOffset => {
       const key = keyOf({ topic, partition })
       const isUnstable = [...(kept?.pending.values() ?? [])].some((commits) => commits.has(key))
       if (requireStable && isUnstable)
@@ -96,6 +97,7 @@ export class SimulatedOffsets {
       const { offset, leaderEpoch, metadata } = found
       return { topic, partition, answer: answered({ offset, leaderEpoch, metadata }) }
     })
+    return answered(fetched)
   }
 
   /** OffsetDelete: the code of each partition, in their order. */

@@ -21,7 +21,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   offsets: ['clock', 'topology', 'records', 'kafka'],
   verify: ['clock', 'topology', 'records', 'kafka', 'provenance'],
   shards: ['clock', 'topology', 'records', 'kafka', 'logs', 'provenance', 'topics'],
-  flow: ['clock', 'topology', 'records', 'kafka', 'logs', 'provenance', 'topics', 'shards'],
+  flow: ['clock', 'topology', 'records', 'kafka', 'logs', 'provenance', 'topics', 'offsets', 'shards'],
   http: ['topology', 'flow'],
   processes: [
     'clock',
@@ -37,6 +37,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'verify',
   ],
   local: ['clock', 'topology'],
+  packaging: [],
   cli: [
     'clock',
     'topology',

@@ -34,11 +34,15 @@ if (recent && flagged) {
   }
 }
 
-/** Starting is part of every takeover: what was compiled once is kept in the user's cache, beside Kafka. */
+/**
+ * Starting is part of every takeover: what was compiled once is kept in the user's cache, beside Kafka. Node writes it
+ * when a process ends, but those that are killed never do: so it is written as soon as the process runs.
+ */
 async function keepCompiled() {
-  const { enableCompileCache } = await import('node:module')
+  const { enableCompileCache, flushCompileCache } = await import('node:module')
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
   enableCompileCache(join(cache, 'causeway', 'compiled'))
+  setTimeout(flushCompileCache, 2000).unref()
 }
 
 /** The binary of the npm package `node`, looked for beside this package and upwards. */

@@ -36,6 +36,8 @@ export interface LogEntry {
 export interface ReplicateOptions {
   readonly args?: readonly string[]
   readonly env?: NodeJS.ProcessEnv
+  /** Default: this tree's. */
+  readonly command?: string
 }
 
 /** `causeway replicate` in a process of its own, with a configuration file of its own. */
@@ -46,9 +48,12 @@ export class ReplicateProcess {
   #stderr = ''
   readonly #ended: Promise<unknown>
 
-  private constructor(configFile: string, { args = [], env = {} }: ReplicateOptions) {
+  private constructor(
+    configFile: string,
+    { args = [], env = {}, command = causewayCommand }: ReplicateOptions,
+  ) {
     this.configFile = configFile
-    this.child = spawn(process.execPath, [causewayCommand, 'replicate', '-c', configFile, ...args], {
+    this.child = spawn(process.execPath, [command, 'replicate', '-c', configFile, ...args], {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })

@@ -18,7 +18,7 @@ import { regionAlias } from '../../replicator/topology/identifiers.ts'
 import { internalTopics, transactionalId } from '../../replicator/topology/internal-names.ts'
 import { compareTopics } from '../../replicator/verify/compare-topics.ts'
 import type { VerifyReport } from '../../replicator/verify/report.ts'
-import { readFingerprints } from '../kill/read-records.ts'
+import { type ReadRecord, readFingerprints, readRecords } from '../kill/read-records.ts'
 import { compareSequences } from '../kill/sequence-check.ts'
 import { type DumpedBatch, dumpLog } from './log-dump.ts'
 import { type LogEntry, ReplicateProcess, until } from './replicate-process.ts'
@@ -37,6 +37,8 @@ export interface SceneOptions {
   readonly configs?: Readonly<Record<string, string>>
   /** Topics are created by the test itself. */
   readonly createsTopics?: boolean
+  /** Of `causeway`. Default: this tree's. */
+  readonly command?: string
   /** How the test itself reaches the target, where that is secured. */
   readonly targetSettings?: Parameters<typeof createKafkaCluster>[0]['settings']
 }
@@ -103,9 +105,9 @@ export class TrapScene {
     changes: { readonly shards?: number; readonly [key: string]: unknown } = {},
   ): Promise<ReplicateProcess> {
     const { shards = this.#options.shards ?? 1, ...others } = changes
-    const { source, target, targetForReplicator } = this.#options
+    const { source, target, targetForReplicator, command } = this.#options
     const folder = await mkdtemp(join(this.#folder, 'run-'))
-    const started = await ReplicateProcess.start(folder, {
+    const config = {
       name: this.name,
       pattern: 'active-passive',
       regions: {
@@ -116,7 +118,8 @@ export class TrapScene {
       replication: { shards, replicationFactor: 'broker-default' },
       replicas: { instanceId: 'one', sessionTimeout },
       ...others,
-    })
+    }
+    const started = await ReplicateProcess.start(folder, config, command === undefined ? {} : { command })
     this.#processes.push(started)
     return started
   }
@@ -152,6 +155,26 @@ export class TrapScene {
       ...(timestampMs === undefined ? {} : { timestamp: String(timestampMs) }),
     }))
     await this.#producer.send({ topic: this.topic, messages, acks: -1 })
+  }
+
+  /** Writes so many records to partition 0 in a transaction of its own, in two batches. */
+  async produceInTransaction(count: number, end: 'commit' | 'abort'): Promise<void> {
+    const producer = this.#kafka.source.producer({
+      transactionalId: `writer-${this.name}`,
+      maxInFlightRequests: 1,
+      idempotent: true,
+    })
+    await producer.connect()
+    const transaction = await producer.transaction()
+    for (const size of [Math.ceil(count / 2), Math.floor(count / 2)]) {
+      const messages = Array.from({ length: size }, () => ({
+        partition: 0,
+        value: `value ${this.#values++}`,
+      }))
+      await transaction.send({ topic: this.topic, messages })
+    }
+    await transaction[end]()
+    await producer.disconnect()
   }
 
   /** Records exactly as given, one batch. */
@@ -240,6 +263,11 @@ export class TrapScene {
   /** By `topic/partition`, as a kafkajs consumer reads them. */
   fingerprints(side: 'source' | 'target'): Promise<ReadonlyMap<string, readonly string[]>> {
     return readFingerprints(this.#kafka[side], [this.topic])
+  }
+
+  /** By `topic/partition`, with their offsets, as a kafkajs consumer reads them. */
+  records(side: 'source' | 'target'): Promise<ReadonlyMap<string, readonly ReadRecord[]>> {
+    return readRecords(this.#kafka[side], [this.topic])
   }
 
   dump(partition = 0): Promise<readonly DumpedBatch[]> {

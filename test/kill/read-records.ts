@@ -5,19 +5,33 @@ import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs'
 /** How long partitions may deliver nothing before their end. */
 const silenceMsMax = 30_000
 
-/**
- * Reads whole topics with a kafkajs consumer, committed records only, and gives each record's fingerprint, by
- * `topic/partition`, in the order of the log.
- * @throws Error when a partition stays silent before the end it had at the start
- */
+export interface ReadRecord {
+  readonly offset: bigint
+  readonly fingerprint: string
+}
+
+/** As {@link readRecords}, without offsets. */
 export async function readFingerprints(
   client: Kafka,
   topics: readonly string[],
 ): Promise<ReadonlyMap<string, readonly string[]>> {
+  const read = await readRecords(client, topics)
+  return new Map([...read].map(([place, records]) => [place, records.map((record) => record.fingerprint)]))
+}
+
+/**
+ * Reads whole topics with a kafkajs consumer, committed records only, and gives each record's offset and fingerprint,
+ * by `topic/partition`, in the order of the log.
+ * @throws Error when a partition stays silent before the end it had at the start
+ */
+export async function readRecords(
+  client: Kafka,
+  topics: readonly string[],
+): Promise<ReadonlyMap<string, readonly ReadRecord[]>> {
   const admin = client.admin()
   await admin.connect()
   const groupId = `read-records-${randomUUID()}`
-  const read = new Map<string, string[]>()
+  const read = new Map<string, ReadRecord[]>()
   const ends = new Map<string, bigint>()
   for (const topic of topics) {
     for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
@@ -40,7 +54,7 @@ export async function readFingerprints(
 async function readToEnds(
   consumer: Consumer,
   topics: readonly string[],
-  read: ReadonlyMap<string, string[]>,
+  read: ReadonlyMap<string, ReadRecord[]>,
   ends: Map<string, bigint>,
 ): Promise<void> {
   let heardMs = performance.now()
@@ -60,7 +74,8 @@ async function readToEnds(
     partitionsConsumedConcurrently: 4,
     eachBatch: async ({ batch }: EachBatchPayload) => {
       const into = read.get(`${batch.topic}/${batch.partition}`)
-      for (const message of batch.messages) into?.push(fingerprintOf(message))
+      for (const message of batch.messages)
+        into?.push({ offset: BigInt(message.offset), fingerprint: fingerprintOf(message) })
     },
   })
   while (ends.size > 0) {

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { buildCommand } from '../../../replicator/packaging/build-command.ts'
 import { kafkajsClient } from '../../../replicator/cli/demo/kafkajs-client.ts'
 import { installKafka } from '../../../replicator/local/installation.ts'
 import { type LocalCluster, startLocalCluster } from '../../../replicator/local/local-cluster.ts'
@@ -55,11 +56,14 @@ const partitions = Number(values.partitions)
 class Replicas {
   readonly #folder: string
   readonly #clusters: readonly [LocalCluster, LocalCluster]
+  readonly #command: string
   readonly #alive = new Map<string, ReplicateProcess>()
 
-  constructor(folder: string, clusters: readonly [LocalCluster, LocalCluster]) {
+  /** @param command as it is published: starting is part of every takeover */
+  constructor(folder: string, clusters: readonly [LocalCluster, LocalCluster], command: string) {
     this.#folder = folder
     this.#clusters = clusters
+    this.#command = command
     process.once('exit', () => {
       for (const { child } of this.#alive.values()) child.kill('SIGKILL')
     })
@@ -68,7 +72,7 @@ class Replicas {
   async start(instanceId: string): Promise<ReplicateProcess> {
     const folder = await mkdtemp(join(this.#folder, 'replica-'))
     const [source, target] = this.#clusters
-    const started = await ReplicateProcess.start(folder, {
+    const config = {
       name: 'takeover',
       pattern: 'active-passive',
       regions: {
@@ -78,7 +82,8 @@ class Replicas {
       topics: [{ name: topic }],
       replication: { shards },
       replicas: { instanceId },
-    })
+    }
+    const started = await ReplicateProcess.start(folder, config, { command: this.#command })
     this.#alive.set(instanceId, started)
     return started
   }
@@ -194,10 +199,20 @@ async function repeat(
   return takeovers
 }
 
+/**
+ * The index files of a segment are sparse and mapped into memory: the first entry of each makes the kernel fill a
+ * stretch with zeros. An even load brings all partitions to their first entry at once (4 KiB of log, about a minute),
+ * and with Kafka's default of 10 MiB that stopped both brokers for half a minute.
+ */
+const configEntries = [{ name: 'segment.index.bytes', value: String(16 * 1024) }]
+
 async function createTopic({ bootstrap }: LocalCluster): Promise<void> {
   const admin = kafkajsClient('takeover', bootstrap).admin()
   await admin.connect()
-  await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: true })
+  await admin.createTopics({
+    topics: [{ topic, numPartitions: partitions, configEntries }],
+    waitForLeaders: true,
+  })
   await admin.disconnect()
 }
 
@@ -217,7 +232,9 @@ async function main(): Promise<void> {
     const [source, target] = clusters
     if (source === undefined || target === undefined) throw new Error('two clusters')
     await Promise.all([createTopic(source), createTopic(target)])
-    replicas = new Replicas(folder, [source, target])
+    // Under this tree, so that it finds the packages that are not in the bundle.
+    const built = await buildCommand(join(import.meta.dirname, `../../../.causeway/takeover-${process.pid}`))
+    replicas = new Replicas(folder, [source, target], built)
     pulse = await Pulse.start({
       source: source.bootstrap[0]!,
       target: target.bootstrap[0]!,
@@ -253,6 +270,10 @@ async function main(): Promise<void> {
     await replicas?.stop()
     await pulse?.close()
     await Promise.all(clusters.map((cluster) => cluster.stop()))
+    await rm(join(import.meta.dirname, `../../../.causeway/takeover-${process.pid}`), {
+      recursive: true,
+      force: true,
+    })
     await rm(folder, { recursive: true, force: true, maxRetries: 3 })
   }
 }

@@ -33,6 +33,9 @@ type ClusterEvent =
   | { readonly kind: 'cluster-trouble'; readonly cluster: RegionAlias; readonly reason: string }
   | { readonly kind: 'cluster-recovered'; readonly cluster: RegionAlias }
   | { readonly kind: 'progress-not-written'; readonly reason: string }
+  /** Offset maps cannot be read or written. Copying goes on; it is tried again. */
+  | { readonly kind: 'maps-trouble'; readonly reason: string }
+  | { readonly kind: 'maps-recovered' }
   /** Another process has taken the shard over. It is taken again if it is still this process's to own. */
   | { readonly kind: 'shard-lost'; readonly shard: number }
   /** The flow's replicas do not agree on who owns which shard, as far as this one can see. It tries on. */

@@ -25,6 +25,8 @@ export interface FlowLimits {
   readonly produceTimeoutMs: number
   /** How often progress is written, in milliseconds. */
   readonly progressIntervalMs: number
+  /** How often offset maps are written, in milliseconds. A crash leaves a coarse span where they were not. */
+  readonly mapIntervalMs: number
   /** How often both sides are looked at for what reading and writing alone would not show, in milliseconds. */
   readonly watchIntervalMs: number
 }
@@ -41,6 +43,7 @@ export const defaultFlowLimits: FlowLimits = {
   produceRequestsMax: 5,
   produceTimeoutMs: 30_000,
   progressIntervalMs: 1000,
+  mapIntervalMs: 5000,
   watchIntervalMs: 5000,
 }
 

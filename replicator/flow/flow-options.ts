@@ -15,6 +15,8 @@ export interface FlowOptions {
   readonly flow: Flow
   /** Name of the compacted topic on the target that keeps progress. */
   readonly progressTopic: string
+  /** Name of the compacted topic on the target that keeps the offset maps. Without it none are kept. */
+  readonly mapTopic?: string
   /** The `transactional.id` that owns a shard, on the target. */
   readonly transactionalIdOf: (shard: number) => string
   /** Which of the flow's shards this process may own. */

@@ -1,6 +1,7 @@
 import type { KafkaError } from '../kafka/errors.ts'
 import type { Shard } from '../shards/shard.ts'
 import type { FlowOptions } from './flow-options.ts'
+import type { ShardMaps } from './maps/shard-maps.ts'
 import type { PartitionSurroundings } from './partition-flow.ts'
 import type { PartitionStarter } from './partition-starter.ts'
 import type { SettledCounts } from './partition-window.ts'
@@ -13,6 +14,8 @@ import type { TurnClock } from './turn-clock.ts'
 export interface FlowShardsContext {
   readonly options: FlowOptions
   readonly makeShard: (index: number) => Shard
+  /** Keeps the offset maps of a shard; `undefined` where nobody keeps them. */
+  readonly makeMaps: (shard: Shard) => ShardMaps | undefined
   readonly memoryMs: number
   readonly starter: PartitionStarter
   readonly reader: SourceReader

@@ -7,12 +7,13 @@ import { shardOf } from '../shards/shard-of.ts'
 import type { TopicPair } from '../topics/topic-pair.ts'
 import type { FlowShardsContext } from './flow-shards-context.ts'
 import type { BorrowedShard } from './former-shards.ts'
-import { type HeldShard, heldShard, partitionKey } from './held-shard.ts'
+import { type HeldShard, heldShard } from './held-shard.ts'
 import { newPartition } from './new-partition.ts'
 import type { PartitionFlow } from './partition-flow.ts'
+import { partitionKey } from './partition-key.ts'
 import type { Newcomer, NotStarted, Started } from './partition-starter.ts'
 
-import { progressMoved } from './progress-moved.ts'
+import { keepProgress, writeAll } from './shard-upkeep.ts'
 import type { StoppedPartition } from './snapshot.ts'
 
 /** How often a shard that goes to another process looks whether everything has been acknowledged, in milliseconds. */
@@ -177,9 +178,10 @@ export class FlowShards implements ShardHolder {
     })
   }
 
-  /** Writes what moved in every shard. @throws KafkaError, ShardLostError; the signal's reason */
+  /** Writes for every shard what the next owner goes by. @throws KafkaError, ShardLostError; the signal's reason */
   async writeProgress(signal: AbortSignal): Promise<void> {
-    await Promise.all([...this.#held.values()].map((held) => this.#writeProgress(held, signal)))
+    const { options } = this.#context
+    await Promise.all([...this.#held.values()].map((held) => writeAll(held, options, signal)))
   }
 
   /** A shard for what is done about partitions that are no longer its own. */
@@ -202,7 +204,8 @@ export class FlowShards implements ShardHolder {
   }
 
   #hold(index: number): void {
-    const held = heldShard(this.#context.makeShard(index))
+    const shard = this.#context.makeShard(index)
+    const held = heldShard(shard, this.#context.makeMaps(shard))
     this.#held.set(index, held)
     this.#startMissing(held)
   }
@@ -265,7 +268,8 @@ export class FlowShards implements ShardHolder {
     if (held.stop.signal.aborted || held.isLeaving) return
     this.#keep(held)
     const { options, turn, memoryMs, around, counts, reader } = this.#context
-    const partition = newPartition(started, { turn, memoryMs, around, counts })
+    const map = held.maps?.start(started)
+    const partition = newPartition(started, { turn, memoryMs, around, counts, map })
     const { from, sourceNext, recovered } = started
     const topic = pair.source.name
     const at = { flow: options.flow.id, topic, partition: index }
@@ -297,32 +301,14 @@ export class FlowShards implements ShardHolder {
     if (held.isKept) return
     held.isKept = true
     const { options, onTrouble } = this.#context
-    const { clock, limits, announce, flow } = options
     this.#run(held, (signal) =>
       held.shard.keep((error) => {
         if (error instanceof KafkaError) onTrouble(error)
       }, signal),
     )
-    this.#run(held, async (signal) => {
-      while (true) {
-        await clock.sleep(limits.progressIntervalMs, signal)
-        try {
-          await this.#writeProgress(held, signal)
-        } catch (error) {
-          signal.throwIfAborted()
-          if (!(error instanceof KafkaError)) throw error
-          announce({ flow: flow.id, kind: 'progress-not-written', reason: error.message })
-        }
-      }
-    })
-  }
-
-  async #writeProgress(held: HeldShard, signal: AbortSignal): Promise<void> {
-    const { flow, rule } = this.#context.options
-    const moved = progressMoved(held.partitions.values(), held.written, flow.id, rule)
-    if (moved.length === 0) return
-    await held.shard.write(moved, signal)
-    for (const { key, progress } of moved) held.written.set(partitionKey(key.topic, key.partition), progress)
+    this.#run(held, (signal) => keepProgress(held, options, signal))
+    const { maps } = held
+    if (maps !== undefined) this.#run(held, (signal) => maps.run(signal))
   }
 
   async #release(held: HeldShard): Promise<void> {
@@ -334,7 +320,7 @@ export class FlowShards implements ShardHolder {
     const until = AbortSignal.any([signal, cut])
     try {
       while (isSettling()) await options.clock.sleep(RELEASE_POLL_MS, until)
-      if (held.isKept) await this.#writeProgress(held, until)
+      if (held.isKept) await writeAll(held, options, until)
     } catch (error) {
       if (!until.aborted && !(error instanceof KafkaError) && !(error instanceof ShardLostError)) throw error
     }
@@ -357,6 +343,7 @@ export class FlowShards implements ShardHolder {
     held.stop.abort(new Error('the shard is given up'))
     for (const [key, partition] of held.partitions) this.#drop(held, key, partition)
     held.shard.close()
+    held.maps?.close()
     if (this.#held.get(held.shard.index) === held) this.#held.delete(held.shard.index)
   }
 

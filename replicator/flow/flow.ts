@@ -10,6 +10,7 @@ import { FlowShards } from './flow-shards.ts'
 import { FlowWatches } from './flow-watches.ts'
 import { FormerShards } from './former-shards.ts'
 import { LeaderBook } from './leader-book.ts'
+import { shardMapsMaker } from './maps/shard-maps-maker.ts'
 import { type FlowMemory, openFlow, readViews, shardMaker } from './open-flow.ts'
 import type { PartitionFlow, PartitionSurroundings } from './partition-flow.ts'
 import { PartitionStarter } from './partition-starter.ts'
@@ -251,6 +252,7 @@ class FlowEngine {
     const shards: FlowShards = new FlowShards({
       options: this.#options,
       makeShard,
+      makeMaps: shardMapsMaker(this.#options, this.#targetWalks),
       memoryMs: memory.limits.memoryMs,
       starter: new PartitionStarter(this.#options, this.#sourceWalks, this.#targetWalks, former),
       reader: this.#reader,

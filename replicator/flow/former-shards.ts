@@ -4,7 +4,7 @@ import type { Progress, ProgressKey } from '../shards/progress-record.ts'
 import type { ProgressView } from '../shards/progress-view.ts'
 import type { Shard } from '../shards/shard.ts'
 import { shardOf } from '../shards/shard-of.ts'
-import { partitionKey } from './held-shard.ts'
+import { partitionKey } from './partition-key.ts'
 import { isOtherTopic } from './resume-plan.ts'
 
 /** A shard that a partition is taken from. */

@@ -1,11 +1,13 @@
 import type { Progress } from '../shards/progress-record.ts'
 import type { Shard } from '../shards/shard.ts'
+import type { ShardMaps } from './maps/shard-maps.ts'
 import type { PartitionFlow } from './partition-flow.ts'
 import type { StoppedPartition } from './snapshot.ts'
 
 /** A shard that this process owns, and what it does with it. */
 export interface HeldShard {
   readonly shard: Shard
+  readonly maps: ShardMaps | undefined
   /** Ends everything that is done for the shard. */
   readonly stop: AbortController
   /** By `topic/partition`. */
@@ -33,9 +35,10 @@ export interface HeldShard {
   isProving: boolean
 }
 
-export function heldShard(shard: Shard): HeldShard {
+export function heldShard(shard: Shard, maps: ShardMaps | undefined): HeldShard {
   return {
     shard,
+    maps,
     stop: new AbortController(),
     partitions: new Map(),
     starting: new Set(),
@@ -51,6 +54,3 @@ export function heldShard(shard: Shard): HeldShard {
     judgedTurn: -1,
   }
 }
-
-/** What partitions are kept by. */
-export const partitionKey = (topic: string, partition: number): string => `${topic}/${partition}`

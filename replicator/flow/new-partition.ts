@@ -1,3 +1,4 @@
+import type { PartitionMap } from './maps/partition-map.ts'
 import { PartitionFlow, type PartitionSurroundings } from './partition-flow.ts'
 import type { Started } from './partition-starter.ts'
 import { PartitionWindow, type SettledCounts } from './partition-window.ts'
@@ -9,20 +10,24 @@ export interface NewPartitionContext {
   readonly memoryMs: number
   readonly around: PartitionSurroundings
   readonly counts: SettledCounts
+  readonly map: PartitionMap | undefined
 }
 
 /** A partition that goes on where its start pair says, under the identity whose marker stands before it. */
 export function newPartition(started: Started, context: NewPartitionContext): PartitionFlow {
   const { newcomer, producer, sourceNext, targetNext, rules, from, earlier } = started
   const { pair, partition: index } = newcomer
-  const { turn, memoryMs, around, counts } = context
+  const { turn, memoryMs, around, counts, map } = context
   let partition: PartitionFlow | undefined
   const memory = {
     ms: memoryMs,
     nowMs: () => turn.wallMs,
     stamps: () => (partition?.rules ?? rules).stamps,
   }
-  const window = new PartitionWindow(producer, { sourceNext, targetNext, sequence: 0 }, memory)
+  const start = { sourceNext, targetNext, sequence: 0 }
+  const window = new PartitionWindow(producer, start, memory, (outgoing, targetBase) =>
+    map?.copied(outgoing, targetBase),
+  )
   const place = {
     sourceTopic: pair.source.name,
     sourceTopicId: pair.source.id,

@@ -61,6 +61,9 @@ export interface TargetMemory {
   readonly stamps: () => boolean
 }
 
+/** Told of every batch in source order, when all before it are acknowledged too. */
+export type OnCopied = (outgoing: Outgoing, targetBase: TargetOffset) => void
+
 export interface SettledCounts {
   records: number
   bytes: number
@@ -100,10 +103,17 @@ export class PartitionWindow {
   /** May be true for a moment after the last one has gone. */
   #hasUnsure = false
   #acknowledged: Acknowledged
+  readonly #onCopied: OnCopied
 
   /** @param start where the partition goes on; its sequence is that of the first batch */
-  constructor(producer: ProducerIdentity, start: Acknowledged, memory: TargetMemory) {
+  constructor(
+    producer: ProducerIdentity,
+    start: Acknowledged,
+    memory: TargetMemory,
+    onCopied: OnCopied = () => {},
+  ) {
     this.producer = producer
+    this.#onCopied = onCopied
     this.#acknowledged = start
     this.#nextSequence = start.sequence
     this.#memory = memory
@@ -331,6 +341,7 @@ export class PartitionWindow {
         targetNext: targetOffset(targetBase + BigInt(outgoing.records)),
         sequence: sequenceAfter(sequence, outgoing.records),
       }
+      this.#onCopied(outgoing, targetBase)
       counts.records += outgoing.records
       counts.bytes += outgoing.batch.length
       counts.batches++

@@ -2,8 +2,8 @@ import type { ForwardingRule } from '../provenance/origins.ts'
 import type { Progress } from '../shards/progress-record.ts'
 import type { ProgressEntry } from '../shards/progress-view.ts'
 import type { FlowId } from '../topology/model.ts'
-import { partitionKey } from './held-shard.ts'
 import type { PartitionFlow } from './partition-flow.ts'
+import { partitionKey } from './partition-key.ts'
 
 /** The progress of those partitions whose last written progress says less. */
 export function progressMoved(

@@ -92,6 +92,8 @@ function flowWords(
         | 'sharing-trouble'
         | 'sharing-recovered'
         | 'progress-not-written'
+        | 'maps-trouble'
+        | 'maps-recovered'
         | 'acls-changed'
         | 'acls-would-change'
         | 'acls-not-carried'
@@ -112,6 +114,10 @@ function flowWords(
       return ['info', 'agrees with the other replicas on shards again']
     case 'progress-not-written':
       return ['warn', `progress was not written, it is tried again: ${event.reason}`]
+    case 'maps-trouble':
+      return ['warn', `offset maps are not kept just now, it is tried again: ${event.reason}`]
+    case 'maps-recovered':
+      return ['info', 'offset maps are kept again']
     case 'acls-changed':
     case 'acls-would-change':
     case 'acls-not-carried':

@@ -77,6 +77,7 @@ export function startReplicator(options: ReplicateOptions): Replicator {
     startFlow({
       flow,
       progressTopic: internalTopics(topology).progress,
+      mapTopic: internalTopics(topology).map,
       transactionalIdOf: (shard) => transactionalId(topology, flow, shard),
       claims: claimsOf(flow, options, clusterOf(flow.target)),
       registry: provenance[index]?.registry,

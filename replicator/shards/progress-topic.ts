@@ -1,12 +1,8 @@
-import type { Clock } from '../clock/clock.ts'
-import type { Cluster, TopicMetadata } from '../kafka/cluster.ts'
-import { type KafkaError, protocolError } from '../kafka/errors.ts'
+import type { TopicMetadata } from '../kafka/cluster.ts'
 import type { LogWalks } from '../logs/log-walks.ts'
 import type { FlowId } from '../topology/model.ts'
 import { ProgressView } from './progress-view.ts'
-
-const UNKNOWN_TOPIC_OR_PARTITION = 3
-const TOPIC_ALREADY_EXISTS = 36
+import { prepareShardTopic, type ShardTopicOptions } from './shard-topic.ts'
 
 /**
  * Progress is rewritten every second: the cleaner has to keep it short, because a takeover reads its partition whole.
@@ -21,40 +17,12 @@ const progressConfigs: ReadonlyMap<string, string> = new Map([
   ['max.compaction.lag.ms', '120000'],
 ])
 
-export interface ProgressTopicOptions {
-  readonly cluster: Cluster
-  readonly topic: string
-  readonly clock: Clock
-  /** Partition k belongs to shard k. */
-  readonly shards: number
-  readonly replicationFactor: number | 'broker-default'
-}
-
-/**
- * Creates the progress topic if it is not there yet: compacted, with as many partitions as there are shards.
- * @returns the topic, with a leader for every partition where there is one within 10 s
- * @throws KafkaError when the target refuses
- */
-export async function prepareProgressTopic(
-  options: ProgressTopicOptions,
+/** As {@link prepareShardTopic}, for the progress topic. */
+export function prepareProgressTopic(
+  options: Omit<ShardTopicOptions, 'configs'>,
   signal: AbortSignal,
 ): Promise<TopicMetadata> {
-  const { cluster, topic, shards, replicationFactor } = options
-  // Whoever made the topic for us need not let us create topics.
-  if ((await cluster.describeTopics([topic], signal)).get(topic)?.kind !== 'found') {
-    const created = await cluster.createTopics(
-      [{ name: topic, partitions: shards, replicationFactor, configs: progressConfigs }],
-      signal,
-    )
-    const outcome = created.get(topic)
-    if (outcome !== undefined && !outcome.ok && outcome.error.code !== TOPIC_ALREADY_EXISTS)
-      throw outcome.error
-  }
-  const found = await waitForLeaders(options, signal)
-  if (found.partitions.length >= shards) return found
-  const grown = (await cluster.growTopics(new Map([[topic, shards]]), signal)).get(topic)
-  if (grown !== undefined && !grown.ok) throw grown.error
-  return await waitForLeaders(options, signal)
+  return prepareShardTopic({ ...options, configs: progressConfigs }, signal)
 }
 
 /**
@@ -103,24 +71,4 @@ export async function readOn(
     signal,
   )
   return next
-}
-
-async function waitForLeaders(
-  { cluster, topic, clock }: ProgressTopicOptions,
-  signal: AbortSignal,
-): Promise<TopicMetadata> {
-  for (let left = 100; ; left--) {
-    const lookup = (await cluster.describeTopics([topic], signal)).get(topic)
-    if (lookup?.kind === 'failed' && !lookup.error.retriable) throw lookup.error
-    if (lookup?.kind === 'found') {
-      if (left <= 0 || lookup.topic.partitions.every(({ leader }) => leader !== undefined))
-        return lookup.topic
-    } else if (left <= 0) throw neverAppeared(cluster, topic)
-    await clock.sleep(100, signal)
-  }
-}
-
-function neverAppeared({ alias }: Cluster, topic: string): KafkaError {
-  const place = { cluster: alias, topic }
-  return protocolError(UNKNOWN_TOPIC_OR_PARTITION, place, 'created, but not known after 10 s')
 }

@@ -63,6 +63,8 @@ const samples: Samples = {
   'cluster-trouble': { flow, kind: 'cluster-trouble', cluster, reason: 'no answer' },
   'cluster-recovered': { flow, kind: 'cluster-recovered', cluster },
   'progress-not-written': { flow, kind: 'progress-not-written', reason: 'no answer' },
+  'maps-trouble': { flow, kind: 'maps-trouble', reason: 'no answer' },
+  'maps-recovered': { flow, kind: 'maps-recovered' },
   'shard-lost': { flow, kind: 'shard-lost', shard: 2 },
   'sharing-trouble': { flow, kind: 'sharing-trouble', reason: 'no answer' },
   'sharing-recovered': { flow, kind: 'sharing-recovered' },

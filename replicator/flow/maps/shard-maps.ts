@@ -1,0 +1,229 @@
+import type { BackoffPolicy } from '../../clock/backoff.ts'
+import type { Clock } from '../../clock/clock.ts'
+import type { Random } from '../../clock/random.ts'
+import type { Cluster } from '../../kafka/cluster.ts'
+import { KafkaError } from '../../kafka/errors.ts'
+import type { LogWalks } from '../../logs/log-walks.ts'
+import { MapChunkIndex } from '../../offsets/map-chunk-index.ts'
+import { allOutdated, type ChunkPlan, type MapTopicIds } from '../../offsets/map-chunks.ts'
+import { MapFormatError } from '../../offsets/map-format-error.ts'
+import { readChunks } from '../../offsets/read-chunks.ts'
+import { isProducedBy } from '../../records/batch-header.ts'
+import { decodeBatch, type RecordContent } from '../../records/decode.ts'
+import type { Shard } from '../../shards/shard.ts'
+import { ShardJournal } from '../../shards/shard-journal.ts'
+import type { FlowId } from '../../topology/model.ts'
+import { partitionKey } from '../partition-key.ts'
+import type { Started } from '../partition-starter.ts'
+import { PartitionMap } from './partition-map.ts'
+
+/** Appended at once; a chunk is far smaller. */
+const APPEND_BYTES_MAX = 512 * 1024
+/** Each attempt takes an epoch of the shard's: after a failure the next one waits for so many intervals. */
+const RETRY_INTERVALS = 6
+/** How long our own marker is waited for, in milliseconds. */
+const MARKER_WAIT_MS = 10_000
+
+export interface ShardMapsOptions {
+  readonly flow: FlowId
+  readonly shard: Shard
+  readonly target: Cluster
+  readonly mapTopic: string
+  /** Makes the map topic if it is not there yet. */
+  readonly prepare: (signal: AbortSignal) => Promise<void>
+  /** Through the target's logs. */
+  readonly walks: LogWalks
+  readonly clock: Clock
+  readonly random: Random
+  readonly backoff: BackoffPolicy
+  /** How often what has changed is written, in milliseconds. */
+  readonly intervalMs: number
+  /** Runs that all maps of the shard may keep together. */
+  readonly runsMax: number
+  /** Told what keeps maps from being read or written, and `undefined` when nothing does any more. */
+  readonly onTrouble: (reason: string | undefined) => void
+}
+
+/**
+ * The offset maps of the partitions that a shard copies, kept in the shard's own partition of the map topic. That is
+ * fenced like any partition the shard writes to, so a former owner adds nothing behind what was read; but nothing that
+ * is copied waits for it. What a crash leaves unwritten is a coarse span later, never a wrong answer.
+ */
+export class ShardMaps {
+  readonly #options: ShardMapsOptions
+  readonly #journal: ShardJournal
+  readonly #maps = new Map<string, PartitionMap>()
+  /** What was read, and no map has joined yet. */
+  #found: MapChunkIndex | undefined
+  #mayAppend = false
+
+  constructor(options: ShardMapsOptions) {
+    this.#options = options
+    const { target: cluster, mapTopic: topic, shard, clock, random, backoff } = options
+    this.#journal = new ShardJournal({ cluster, topic, partition: shard.index, clock, random, backoff })
+  }
+
+  of(topic: string, partition: number): PartitionMap | undefined {
+    return this.#maps.get(partitionKey(topic, partition))
+  }
+
+  /** A partition starts, for the first time here or once more. */
+  start({ newcomer: { pair, partition }, sourceNext, targetNext }: Started): PartitionMap {
+    const topic = pair.source.name
+    const ids = { topicId: pair.source.id, targetTopicId: pair.target.id }
+    const at = { source: sourceNext, target: targetNext }
+    const name = partitionKey(topic, partition)
+    const known = this.#maps.get(name)
+    if (known !== undefined && isSame(known.ids, ids)) {
+      known.goOn(at)
+      return known
+    }
+    const map = new PartitionMap({ flow: this.#options.flow, topic, partition }, ids, at)
+    this.#maps.set(name, map)
+    this.#join(map)
+    return map
+  }
+
+  /** Reads what was written before, then writes what changes, until the signal aborts. @throws ShardLostError */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, intervalMs } = this.#options
+    while (true) {
+      const isDone = await this.#attempt(signal)
+      await clock.sleep(isDone ? intervalMs : RETRY_INTERVALS * intervalMs, signal)
+    }
+  }
+
+  /** Writes everything that changed, if the maps were read. @throws KafkaError, ShardLostError; the signal's reason */
+  async flush(signal: AbortSignal): Promise<void> {
+    if (this.#found !== undefined) await this.#write(signal)
+  }
+
+  close(): void {
+    this.#journal.close()
+  }
+
+  async #attempt(signal: AbortSignal): Promise<boolean> {
+    const { onTrouble, prepare } = this.#options
+    try {
+      if (this.#found === undefined) {
+        await prepare(signal)
+        await this.#read(signal)
+      }
+      await this.#write(signal)
+      onTrouble(undefined)
+      return true
+    } catch (error) {
+      signal.throwIfAborted()
+      const isExpected = [KafkaError, MapFormatError, MapRefusedError].some((kind) => error instanceof kind)
+      if (!isExpected || !(error instanceof Error)) throw error
+      onTrouble(error.message)
+      return false
+    }
+  }
+
+  /** Fences the shard's partition of the map topic and reads it up to our marker. */
+  async #read(signal: AbortSignal): Promise<void> {
+    const { walks, flow } = this.#options
+    const from = (await walks.bounds(this.#at.topic, this.#at.partition, signal)).start
+    const marker = await this.#fence(signal)
+    const found = new MapChunkIndex(flow)
+    const { kind } = await walks.walk(
+      {
+        ...this.#at,
+        from,
+        isolation: 'read_uncommitted',
+        atEnd: { waitMs: MARKER_WAIT_MS },
+        visit({ raw, verdict }) {
+          const { buffer, at, bytes } = raw
+          if (verdict === 'control') return isProducedBy(buffer, at, marker) ? 'enough' : 'on'
+          // The bytes outlive the visit in what is decoded from them.
+          const own = Buffer.from(buffer.subarray(at, at + bytes))
+          for (const record of decodeBatch({ ...raw, buffer: own, at: 0 }).records) found.add(record)
+          return 'on'
+        },
+      },
+      signal,
+    )
+    if (kind === 'end') return
+    this.#found = found
+    for (const map of this.#maps.values()) this.#join(map)
+  }
+
+  get #at(): { readonly topic: string; readonly partition: number } {
+    return { topic: this.#options.mapTopic, partition: this.#options.shard.index }
+  }
+
+  async #fence(signal: AbortSignal) {
+    const { shard, flow, mapTopic } = this.#options
+    const key = { flow, topic: mapTopic, partition: shard.index }
+    const { marker, places } = await shard.fence([{ key, target: this.#at }], signal)
+    const [place] = places
+    if (place?.kind !== 'fenced') throw new MapRefusedError(place?.reason ?? 'it was not fenced')
+    this.#journal.become(marker)
+    this.#mayAppend = true
+    return marker
+  }
+
+  #join(map: PartitionMap): void {
+    if (this.#found === undefined || map.isWhole) return
+    const chunks = this.#found.take(map.key)
+    try {
+      map.join(readChunks(chunks, map.ids))
+    } catch (error) {
+      if (!(error instanceof MapFormatError)) throw error
+      this.#options.onTrouble(`${map.key.topic} partition ${map.key.partition}: ${error.message}`)
+      // What a newer Causeway wrote is left to it; what contradicts itself is written over.
+      if (!error.isNewer) map.join({ map: undefined, written: allOutdated(chunks.keys()), damaged: [] })
+    }
+  }
+
+  async #write(signal: AbortSignal): Promise<void> {
+    const { runsMax } = this.#options
+    const spansMax = Math.max(1000, Math.floor(runsMax / Math.max(1, this.#maps.size)))
+    for (const map of this.#maps.values()) {
+      map.map.coarsen({ spansMax })
+      const plan = map.plan()
+      if (plan === undefined || plan.records.length === 0) continue
+      await this.#append(plan, signal)
+      map.wrote(plan)
+    }
+  }
+
+  async #append({ records }: ChunkPlan, signal: AbortSignal): Promise<void> {
+    const { clock, shard } = this.#options
+    if (!this.#mayAppend) await this.#fence(signal)
+    const timestamp = BigInt(Math.floor(clock.wallMs()))
+    const contents = records.map(({ key, value }): RecordContent => ({ key, value, headers: [], timestamp }))
+    for (const piece of pieces(contents)) {
+      const outcome = await this.#journal.append(piece, () => shard.isProven(), signal)
+      if (outcome === 'written') continue
+      // Whoever owns the shard by now is told by the coordinator, when the partition is fenced once more.
+      this.#mayAppend = false
+      throw new MapRefusedError(`an append was ${outcome}`)
+    }
+  }
+}
+
+/** The map topic does not take what a shard would write there; it is tried again. */
+class MapRefusedError extends Error {
+  override readonly name = 'MapRefusedError'
+}
+
+const isSame = (one: MapTopicIds, other: MapTopicIds): boolean =>
+  one.topicId === other.topicId && one.targetTopicId === other.targetTopicId
+
+function* pieces(records: readonly RecordContent[]): Generator<readonly RecordContent[]> {
+  let piece: RecordContent[] = []
+  let bytes = 0
+  for (const record of records) {
+    const size = (record.key?.length ?? 0) + (record.value?.length ?? 0)
+    if (piece.length > 0 && bytes + size > APPEND_BYTES_MAX) {
+      yield piece
+      piece = []
+      bytes = 0
+    }
+    piece.push(record)
+    bytes += size
+  }
+  if (piece.length > 0) yield piece
+}

@@ -1,0 +1,2 @@
+/** What partitions are kept by. */
+export const partitionKey = (topic: string, partition: number): string => `${topic}/${partition}`

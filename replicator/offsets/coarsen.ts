@@ -34,7 +34,7 @@ export function planCoarsening(
   const old = Math.max(0, size - newestKept)
   const surplus = Math.min(size - wanted, old - 1)
   if (surplus <= 0) return []
-  for (let stretch = stretchMin; ; stretch *= 2) {
+  for (let stretch = Math.max(1, stretchMin); ; stretch *= 2) {
     const { groups, saved } = group(spans(), old, stretch, surplus)
     if (saved >= surplus) return groups
   }

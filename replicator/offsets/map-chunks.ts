@@ -33,8 +33,13 @@ export interface MapRecord {
 /** Which chunks the map topic holds, and in which state of their block: what {@link planChunks} goes by. */
 export type WrittenChunks = ReadonlyMap<number, number>
 
-/** Of a chunk in the topic that says something else than the map does now. */
-export const OUTDATED = -1
+/** Of a chunk in the topic that says something else than the map does now; no block has it. */
+const OUTDATED = -1
+
+/** When the chunks of a partition are not to be believed: the next plan writes over them or deletes them. */
+export function allOutdated(chunks: Iterable<number>): WrittenChunks {
+  return new Map([...chunks].map((chunk) => [chunk, OUTDATED]))
+}
 
 const VERSION = 1
 const keySchema = z.object({
@@ -98,8 +103,10 @@ export interface PlanOptions {
 export interface ChunkPlan {
   /** To be appended in this order, all to one partition of the map topic. */
   readonly records: readonly MapRecord[]
-  /** What the topic holds once all of them are. Until then go by the old one: writing twice is harmless. */
+  /** What the topic holds once all of them are. */
   readonly written: WrittenChunks
+  /** What it may hold when that failed on the way: all of them are written again by the next plan. */
+  readonly writtenInPart: WrittenChunks
 }
 
 /**
@@ -118,6 +125,7 @@ export function planChunks(
   const fresh: MapRecord[] = []
   const changed: MapRecord[] = []
   const written = new Map<number, number>()
+  const writtenInPart = new Map(before)
   const blocks = [...map.blocks()]
   for (const [index, { block, end }] of blocks.entries()) {
     const { id, revision, start } = block
@@ -130,10 +138,11 @@ export function planChunks(
     const record = { key: encodeMapKey({ ...key, chunk: id }), value: encodeMapValue(ids, runs) }
     ;(former === undefined ? fresh : changed).push(record)
     written.set(id, revision)
+    writtenInPart.set(id, OUTDATED)
   }
   const kept = new Set(blocks.map(({ block }) => block.id))
   const gone = [...before.keys()]
     .filter((chunk) => !kept.has(chunk))
     .map((chunk) => ({ key: encodeMapKey({ ...key, chunk }), value: null }))
-  return { records: [...fresh, ...changed, ...gone], written }
+  return { records: [...fresh, ...changed, ...gone], written, writtenInPart }
 }

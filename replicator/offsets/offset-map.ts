@@ -96,7 +96,7 @@ export class OffsetMap {
     return this.#runs.size
   }
 
-  /** Bytes of its arrays; some 2 % come on top for the objects around them. */
+  /** Bytes of its arrays; some 4 % come on top for the objects around them. */
   get bytes(): number {
     return this.#runs.bytes
   }
@@ -118,7 +118,10 @@ export class OffsetMap {
     } else this.#append(coarse(from, to))
   }
 
-  /** Nothing was copied between {@link end} and these offsets. Falls back on neither side. */
+  /**
+   * Nothing was copied between {@link end} and these offsets, nor will be: markers and records that are left out on the
+   * source, markers and records of others on the target. Falls back on neither side.
+   */
   reach(pair: OffsetPair): void {
     this.#runs.reach(laterOf(this.#runs.end, pointOf(pair)))
   }
@@ -137,8 +140,9 @@ export class OffsetMap {
   }
 
   /**
-   * Forgets what lies below the start of either log. Coarse spans that reach above stay, and so may what lies on the
-   * same block's records in the map topic: forgetting twice is harmless.
+   * Forgets what lies below the start of either log. Runs are cut. A coarse span that reaches above stays, although
+   * less of it can be walked: nobody knows which part of its other side is gone with it. What was forgotten may come
+   * back when the map is read again (map-chunks.ts): forget again.
    */
   forgetBelow({ source, target }: Partial<OffsetPair>): void {
     if (source !== undefined) this.#runs.forgetBelow('source', clamped(source))

@@ -1,4 +1,4 @@
-import { decodeMapValue, type MapTopicIds, OUTDATED, type WrittenChunks } from './map-chunks.ts'
+import { allOutdated, decodeMapValue, type MapTopicIds, type WrittenChunks } from './map-chunks.ts'
 import { MapFormatError } from './map-format-error.ts'
 import { OffsetMap } from './offset-map.ts'
 import { BLOCK_SPANS_MAX, RunBlock } from './run-block.ts'
@@ -31,7 +31,7 @@ interface Piece {
  * @param chunks values by chunk number, in the order of their records in the log (delete a number before it is set
  *   again): where two speak of the same stretch, which a crash in the middle of rewriting leaves, the later one counts
  * @param ids of the topics as they are now: chunks of others are left out, and deleted by the next plan
- * @param blockSpansMax spans in a block that is opened later; for tests
+ * @param blockSpansMax spans that a block may hold before the next begins; smaller ones are for tests
  * @throws MapFormatError when a newer Causeway wrote a chunk, or chunks contradict each other: then nothing of it is
  *   to be believed
  */
@@ -48,7 +48,7 @@ export function readChunks(
     try {
       const { ids: of, runs } = decodeMapValue(bytes)
       if (isSameTopic(of.topicId, ids.topicId) && isSameTopic(of.targetTopicId, ids.targetTopicId)) {
-        pieces.push(pieceOf(chunk, decodeRuns(runs)))
+        pieces.push(pieceOf(chunk, decodeRuns(runs), blockSpansMax))
       }
     } catch (error) {
       if (!(error instanceof MapFormatError) || error.isNewer) throw error
@@ -56,14 +56,14 @@ export function readChunks(
     }
   }
   const chain = chainOf(pieces)
-  const written = new Map([...chunks.keys()].map((chunk) => [chunk, OUTDATED]))
+  const written = new Map(allOutdated(chunks.keys()))
   const asWritten = new Set(pieces.map(({ block }) => block))
   const blocks = chain.map(({ chunk, block, start }) => {
     if (chunk !== undefined && asWritten.has(block)) {
       written.set(chunk, block.revision)
       return block
     }
-    return RunBlock.of(chunk ?? nextId++, start, 1, [...block.spans()])
+    return RunBlock.of(chunk ?? nextId++, start, 1, [...block.spans()], blockSpansMax)
   })
   const last = chain.at(-1)
   return {
@@ -77,12 +77,11 @@ export function readChunks(
 const isSameTopic = (one: string | undefined, other: string | undefined): boolean =>
   one === undefined || other === undefined || one === other
 
-const pieceOf = (chunk: number | undefined, { start, end, spans }: Stretch): Piece => ({
-  chunk,
-  start,
-  end,
-  block: RunBlock.of(chunk ?? 0, start, 0, spans),
-})
+const pieceOf = (
+  chunk: number | undefined,
+  { start, end, spans }: Stretch,
+  blockSpansMax?: number,
+): Piece => ({ chunk, start, end, block: RunBlock.of(chunk ?? 0, start, 0, spans, blockSpansMax) })
 
 /** Pieces in order, each beginning where the one before ends. */
 function chainOf(pieces: readonly Piece[]): readonly Piece[] {

@@ -139,14 +139,17 @@ export class RunStore {
    * Merges neighbours, from the oldest span on.
    *
    * @param groups how many spans become one, group after group; what follows the last group stays as it is
+   * @throws RangeError when that is more than there are
    */
   mergeOldest(groups: readonly number[]): void {
-    const firstMerge = groups.findIndex((spans) => spans > 1)
+    const spans = groups.reduce((sum, group) => sum + group, 0)
+    if (spans > this.#size) throw new RangeError(`${spans} spans to merge, of ${this.#size}`)
+    const firstMerge = groups.findIndex((group) => group > 1)
     if (firstMerge < 0) return
     // Blocks in front of the first merge stay as they are, and as they were written.
     let at = 0
     let before = 0
-    for (; before + (this.#blocks[at]?.size ?? Infinity) <= firstMerge; at++) before += this.#blocks[at]!.size
+    for (; before + this.#blocks[at]!.size <= firstMerge; at++) before += this.#blocks[at]!.size
     this.#mergeFrom(at, groups.slice(before))
   }
 
@@ -171,7 +174,6 @@ export class RunStore {
         pending = undefined
       }
     }
-    if (missing > 0) throw new RangeError('More spans to merge than there are')
     this.#blocks.splice(first, at - first, ...target)
   }
 

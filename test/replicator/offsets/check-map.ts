@@ -33,6 +33,7 @@ function checkSide(
   translate: (position: number) => Translation<bigint>,
 ): void {
   let least = 0n
+  let most = 0n
   for (let position = 0; position <= truth[side] + 2; position++) {
     const below = truth.copies.findLast((copy) => copy[side] < position)?.[other]
     const next = truth.copies.find((copy) => copy[side] >= position)?.[other]
@@ -53,13 +54,15 @@ function checkSide(
       assert.ok(!inCoarse, place)
       assert.ok(holdsBelow(told.offset) && holdsAbove(told.offset), place)
       if (told.isNextRecord) assert.equal(next, Number(told.offset), place)
-      assert.ok(told.offset >= least, place)
+      assert.ok(told.offset >= least && told.offset >= most, place)
       least = told.offset
+      most = told.offset
     } else {
       assert.ok(inCoarse, place)
       assert.ok(holdsAbove(told.from) && holdsBelow(told.to) && told.from < told.to, place)
-      assert.ok(told.from >= least, place)
+      assert.ok(told.from >= least && told.to >= most, place)
       least = told.from
+      most = told.to
     }
   }
 }

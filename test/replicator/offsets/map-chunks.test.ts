@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import {
+  allOutdated,
   decodeMapKey,
   decodeMapValue,
   encodeMapKey,
@@ -182,6 +183,14 @@ describe('the chunks of a partition', () => {
         /contradict/,
       )
     }
+    const fresh = new OffsetMap(pair(20, 20))
+    fresh.append(run(20, 20, 1))
+    const { records } = planChunks(allOutdated([0, 1]), fresh, { key, ids })
+    assert.deepEqual(chunksOf(records), [0, 1], 'the way out: written over, or deleted')
+    assert.deepEqual(
+      records.map(({ value }) => value === null),
+      [false, true],
+    )
     assert.equal(
       readChunks(
         new Map([
@@ -219,7 +228,7 @@ describe('the chunks of a partition', () => {
           const plan = planChunks(written, map, { key, ids, withLast: one.withLast })
           write(topic, plan.records.slice(0, one.records))
           const isAll = one.records >= plan.records.length
-          if (isAll) written = plan.written
+          written = isAll ? plan.written : plan.writtenInPart
           if (isAll && one.withLast) sameAfterReading(topic, map)
           if (!one.dies) continue
           const read = readChunks(topic, ids, blockSpansMax)
@@ -231,6 +240,8 @@ describe('the chunks of a partition', () => {
         }
         write(topic, planChunks(written, map, { key, ids }).records)
         sameAfterReading(topic, map)
+        const blocks = [...map.blocks()].map(({ block }) => block.id)
+        assert.deepEqual(new Set(topic.keys()), new Set(blocks), 'nothing else is left in the topic')
         checkAgainst(truth, map)
       }),
       { numRuns: 500 },

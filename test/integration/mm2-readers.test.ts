@@ -22,6 +22,7 @@ import {
 } from '../../replicator/offsets/mm2/mirror-topic.ts'
 import { prepareMirrorTopic } from '../../replicator/offsets/mm2/prepare-topic.ts'
 import {
+  heartbeatsTopic,
   type PolicySettings,
   remoteTopic,
   replicationPolicy,
@@ -59,7 +60,8 @@ describe("Java's mirror client reads what is written here", { timeout: 120_000 }
   })
   after(async () => {
     await cluster.close()
-    // Other tests look at every topic of the shared brokers.
+    // Other tests look at every topic of the shared brokers; `heartbeats` belongs to others as well.
+    made.delete(heartbeatsTopic)
     const admin = new kafkajs.Kafka({ brokers: [...bootstrap], logLevel: 0 }).admin()
     await admin.connect()
     await admin.deleteTopics({ topics: [...made] }).catch(() => {})

@@ -28,7 +28,10 @@ export const checkpointCodec: MirrorCodec<Checkpoint> = {
 }
 export const heartbeatCodec: MirrorCodec<Heartbeat> = { encode: encodeHeartbeat, decode: decodeHeartbeat }
 
-/** One of MirrorMaker 2's topics on a cluster: appended to as MirrorMaker 2 does, and read whole. */
+/**
+ * One of MirrorMaker 2's topics on a cluster: appended to as MirrorMaker 2 does, and read whole. Await each append before
+ * the next: of two at once, one that is tried again may end up behind the other, and readers take the last of a key.
+ */
 export class MirrorTopic<T> {
   readonly #codec: MirrorCodec<T>
   readonly #options: TopicLogOptions

@@ -33,7 +33,8 @@ export const offsetLagMaxDefault = 100
  * and when the target is `offset.lag.max` + 1 records past the last sync. Runs have no gaps inside, so that their two
  * ends say as much: the first record where it would say one, then the last where that is far enough. Its readers take
  * the newest sync at or below a group's position, and the position after its copy: right for whichever pairs are
- * written, provided that each pair is one record's.
+ * written, provided that each pair is one record's. So nothing is said of a span whose inside is unknown: pass the runs
+ * around it, of which the second breaks off from the first.
  *
  * @param offsetLagMax records; 0 writes one for every run
  * @throws RangeError for a run of no records

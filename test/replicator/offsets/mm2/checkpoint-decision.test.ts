@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { checkpointOf, decideCheckpoint } from '../../../../replicator/offsets/mm2/checkpoint-decision.ts'
 import { heartbeatDueInMs } from '../../../../replicator/offsets/mm2/heartbeat-due.ts'
+import { LastCheckpoints } from '../../../../replicator/offsets/mm2/last-checkpoints.ts'
 import { mirrorMakerDefaults, mirrorTopicPlans } from '../../../../replicator/offsets/mm2/mirror-settings.ts'
 import { replicationPolicy } from '../../../../replicator/offsets/mm2/replication-policy.ts'
 import { sourceOffset, targetOffset } from '../../../../replicator/records/offsets.ts'
@@ -50,6 +51,32 @@ describe('checkpoints', () => {
     assert.equal(decide(at(10n, 7n), at(11n, 6n)), 'withhold: would-go-back')
     assert.equal(decide(at(10n, 7n), at(11n, 7n)), 'emit: committed-on')
     assert.equal(decide(at(10n, 7n), at(10n, 7n, 'new')), 'emit: metadata')
+  })
+})
+
+describe('the last checkpoints', () => {
+  test('are kept for each group and partition, once they are written', () => {
+    const last = new LastCheckpoints()
+    const one = at(10n, 7n)
+    const others = [
+      { ...one, group: 'h' },
+      { ...one, topic: 'A.u' },
+      { ...one, partition: 4 },
+    ]
+    assert.equal(last.decide(one).because, 'first')
+    assert.equal(last.decide(one).because, 'first')
+    last.written(one)
+    assert.equal(last.decide(one).because, 'unchanged')
+    assert.equal(last.of(one), one)
+    for (const other of others) {
+      assert.equal(last.decide(other).because, 'first')
+      last.written(other)
+    }
+    assert.equal(last.size, 4)
+    last.written(at(11n, 8n))
+    assert.equal(last.size, 4)
+    assert.equal(last.decide(at(11n, 9n)).because, 'advanced')
+    assert.equal(last.decide(at(10n, 9n)).because, 'rewound')
   })
 })
 

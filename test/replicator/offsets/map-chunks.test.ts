@@ -148,27 +148,37 @@ describe('the chunks of a partition', () => {
     assert.throws(() => readChunks(topic, ids), MapFormatError)
   })
 
+  test('a plan that failed on the way is remembered: nothing it may have written is left behind', () => {
+    const map = manyRuns(8, 4)
+    const first = planChunks(nothing, map, { key, ids })
+    const topic = new Map<number, Buffer>()
+    write(topic, first.records.slice(0, 1))
+    map.forgetBelow({ source: s(44) })
+    const second = planChunks(first.writtenInPart, map, { key, ids })
+    write(topic, second.records)
+    assert.deepEqual([...topic.keys()], [1])
+    assert.deepEqual(planChunks(second.written, map, { key, ids }).records, [])
+  })
+
   test('chunks that contradict each other are not believed', () => {
-    const chunk = (source: number, target: number, count: number) =>
-      encodeMapValue(
-        ids,
-        encodeRuns({
-          start: { source, target },
-          end: { source: source + count, target: target + count },
-          spans: [
-            {
-              sourceFrom: source,
-              sourceTo: source + count,
-              targetFrom: target,
-              targetTo: target + count,
-              isExact: true,
-            },
-          ],
-        }),
-      )
+    const stretch = (source: number, target: number, count: number, isExact = true) => {
+      const [start, end] = [
+        { source, target },
+        { source: source + count, target: target + count },
+      ]
+      const span = {
+        sourceFrom: source,
+        sourceTo: end.source,
+        targetFrom: target,
+        targetTo: end.target,
+        isExact,
+      }
+      return encodeMapValue(ids, encodeRuns({ start, end, spans: [span] }))
+    }
     const contradictions: readonly (readonly [Buffer, Buffer])[] = [
-      [chunk(0, 0, 10), chunk(5, 6, 2)],
-      [chunk(0, 10, 5), chunk(5, 0, 5)],
+      [stretch(0, 0, 10), stretch(5, 6, 2)],
+      [stretch(0, 10, 5), stretch(5, 0, 5)],
+      [stretch(0, 10, 5, false), stretch(5, 0, 5, false)],
     ]
     for (const [one, other] of contradictions) {
       assert.throws(
@@ -194,8 +204,8 @@ describe('the chunks of a partition', () => {
     assert.equal(
       readChunks(
         new Map([
-          [0, chunk(0, 0, 10)],
-          [1, chunk(5, 5, 2)],
+          [0, stretch(0, 0, 10)],
+          [1, stretch(5, 5, 2)],
         ]),
         ids,
       ).map?.end.source,

@@ -104,6 +104,7 @@ describe('the offset map of a partition', () => {
     assert.throws(() => map.append(run(15, 14, 1)), /copying got to/)
     assert.throws(() => map.appendCoarse(span(14, 20, 15, 20)), /copying got to/)
     assert.throws(() => map.appendCoarse(span(15, 14, 15, 20)), /backwards/)
+    assert.throws(() => map.appendCoarse(span(14, 14, 15, 20)), /copying got to/)
     assert.throws(() => map.append(run(15, 15, 0)), RangeError)
     const unseen = span(15, 25, 15, 25)
     map.appendCoarse(unseen)

@@ -61,6 +61,7 @@ describe('the store of runs', () => {
     const full = 33 * BLOCK_SPANS_MAX
     assert.equal(store.bytes, 4 * full)
     assert.equal(storeOf(apart(1)).bytes, 33 * 16)
+    assert.equal(storeOf(apart(17)).bytes, 33 * 32)
   })
 
   test('finds by either side what a walk finds', () => {

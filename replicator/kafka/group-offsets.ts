@@ -1,5 +1,6 @@
 import type { PartitionOutcome, Result, TopicPartition } from './answers.ts'
 import type { BrokerAddress } from './broker-address.ts'
+import type { CommitLanes } from './commit-lanes.ts'
 import {
   type OffsetFetchAnswer,
   type OffsetFetchGroup,
@@ -80,6 +81,7 @@ async function fetchOffsets(
 export async function commitGroupOffsets(
   requests: Requests,
   coordinators: GroupCoordinators,
+  lanes: CommitLanes,
   group: string,
   commits: readonly GroupOffsetCommit[],
   signal: AbortSignal,
@@ -97,7 +99,7 @@ export async function commitGroupOffsets(
   const question = { requests, coordinators, during: 'OffsetCommit', group, partitions: commits, signal }
   try {
     const partitions = await askAboutPartitions(question, async (coordinator, inner) => {
-      const answer = await requests.toAddress(coordinator, offsetCommitApi, { group, topics }, inner)
+      const answer = await lanes.send(coordinator, offsetCommitApi, { group, topics }, inner)
       return answer.topics
     })
     return { kind: 'answered', partitions }

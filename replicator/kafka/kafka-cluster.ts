@@ -23,6 +23,7 @@ import type {
   Transaction,
   TransactionEnd,
 } from './cluster.ts'
+import { CommitLanes } from './commit-lanes.ts'
 import type { GroupOffsetCommit, GroupOffsetsOptions, GroupOffsetsQuery } from './consumer-groups.ts'
 import { ControlConnections, closedError } from './control-connections.ts'
 import { GroupCoordinators } from './coordinators.ts'
@@ -89,6 +90,7 @@ class KafkaCluster implements Cluster {
   readonly #connections: ControlConnections
   readonly #groups: GroupRequests
   readonly #coordinators: GroupCoordinators
+  readonly #commitLanes: CommitLanes
   readonly #open: OpenChannel
   readonly #channels = new Set<BrokerChannel>()
   readonly #calls = new Set<Promise<unknown>>()
@@ -109,6 +111,7 @@ class KafkaCluster implements Cluster {
     })
     this.#groups = new GroupRequests(this.#requests, { cluster: alias, settings, clock })
     this.#coordinators = new GroupCoordinators(this.#requests)
+    this.#commitLanes = new CommitLanes({ cluster: alias, settings, clock })
     this.#open =
       options.openChannel ??
       ((request, signal) => openHotChannel({ ...request, clock, pool: frames }, signal))
@@ -231,7 +234,7 @@ class KafkaCluster implements Cluster {
 
   commitGroupOffsets(group: string, commits: readonly GroupOffsetCommit[], signal?: AbortSignal) {
     return this.#call(signal, (inner) =>
-      commitGroupOffsets(this.#requests, this.#coordinators, group, commits, inner),
+      commitGroupOffsets(this.#requests, this.#coordinators, this.#commitLanes, group, commits, inner),
     )
   }
 
@@ -271,6 +274,7 @@ class KafkaCluster implements Cluster {
     this.#channels.clear()
     this.#connections.destroy()
     this.#groups.destroy()
+    this.#commitLanes.destroy()
   }
 
   async #drain(): Promise<void> {

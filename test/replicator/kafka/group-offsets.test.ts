@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { Reader, Writer } from '@platformatic/kafka'
 import type { Cluster } from '../../../replicator/kafka/cluster.ts'
 import { apiVersionsAnswer, type ScriptedBroker, type ScriptedRequest } from './scripted-broker.ts'
@@ -240,6 +241,18 @@ describe('a commit for a group', () => {
         ],
       ],
     ])
+  })
+
+  test('does not wait for those of other groups, but for those of its own', async () => {
+    const broker = await scene.startBroker({ offsetCommit: () => committed(0, 0) })
+    const cluster = scene.connect(broker.port)
+    for (let at = 0; at < 20; at++) await cluster.commitGroupOffsets('g', ours)
+    assert.equal(broker.connections, 2, 'one for everything else, one for this group')
+    const groups = Array.from({ length: 100 }, (_, at) => `group-${at}`)
+    await Promise.all(groups.map((group) => cluster.commitGroupOffsets(group, ours)))
+    assert.equal(broker.connections, 9)
+    cluster.destroy()
+    while (broker.connections > 0) await turn()
   })
 
   test('is repeated while its coordinator loads', async () => {

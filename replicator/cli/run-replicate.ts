@@ -34,7 +34,7 @@ const PROGRESS_INTERVAL_MS = 1000
  */
 export async function runReplicate(args: ReplicateArguments): Promise<number> {
   const output = openOutput()
-  const config = readConfig(args.config, output)
+  const config = readConfig(args.config, output, { notes: true })
   const at = regionOf(config, args.at)
   const flows = flowsToRun(config, at)
   const gaps = acceptedGaps(args.acceptGap, config, flows)

@@ -19,3 +19,33 @@ export function formatProblem(problem: ConfigProblem): string {
   const place = path.length === 0 ? '' : `${formatPath(path)}: `
   return `${file}:${line}:${column} ${place}${message}${hint === undefined ? '' : `; ${hint}`}`
 }
+
+/** What becomes of a key of a foreign file that is not simply obeyed. */
+export interface ConfigNote {
+  readonly file: string
+  /** From 1. */
+  readonly line: number
+  /** From 1. */
+  readonly column: number
+  /** As written. */
+  readonly key: string
+  /**
+   * `differs`: it means something else here. `kept`: it is read, and this version does not act on it yet.
+   * `not-needed`: nothing has to be said here. `not-read`: nobody reads it, the foreign system included.
+   */
+  readonly kind: 'differs' | 'kept' | 'not-needed' | 'not-read'
+  /** One sentence. */
+  readonly message: string
+}
+
+const kindWords: Readonly<Record<ConfigNote['kind'], string>> = {
+  differs: 'differs',
+  kept: 'not done yet',
+  'not-needed': 'not needed',
+  'not-read': 'not read',
+}
+
+/** `mm2.properties:7 A->B.tasks.max: not needed: There are no tasks.` */
+export function formatNote({ file, line, key, kind, message }: ConfigNote): string {
+  return `${file}:${line} ${key}: ${kindWords[kind]}: ${message}`
+}

@@ -5,9 +5,19 @@ import type { RegionAlias, Topology } from '../topology/model.ts'
 import { nearestName } from '../topology/nearest-name.ts'
 import type { Path, Problem } from '../topology/problem.ts'
 import { resolveTopology } from '../topology/resolve-topology.ts'
-import type { ConfigProblem } from './config-problem.ts'
+import type { ConfigNote, ConfigProblem } from './config-problem.ts'
 import { readConnections } from './connections.ts'
 import { frozenMap } from './frozen-map.ts'
+import type { MirrorMakerSettings } from './mm2/mirror-maker-settings.ts'
+import {
+  isConnectorList,
+  isMirrorMakerProperties,
+  type MirrorMakerReading,
+  readMirrorMakerConnectors,
+  readMirrorMakerProperties,
+  refusedResource,
+} from './mm2/read-mirror-maker.ts'
+import type { PlacedProblem } from './mm2/setting.ts'
 import { type ReferenceSources, readTextFile } from './references.ts'
 import { type ReplicaSettings, readReplicas } from './replicas-entry.ts'
 import { checkShape, type Shape, type ShapeProblem } from './shape.ts'
@@ -20,15 +30,24 @@ export interface CausewayConfig extends Tuning {
   /** One per region of the topology, witnesses included. */
   readonly connections: ReadonlyMap<RegionAlias, ConnectionSettings>
   readonly replicas: ReplicaSettings
+  /** Of files that are MirrorMaker 2's. */
+  readonly mirrorMaker?: MirrorMakerSettings
 }
 
 export type LoadedConfig =
-  | { readonly ok: true; readonly config: CausewayConfig; readonly warnings: readonly ConfigProblem[] }
+  | {
+      readonly ok: true
+      readonly config: CausewayConfig
+      readonly warnings: readonly ConfigProblem[]
+      /** In the order of the file; none of a causeway.yaml. */
+      readonly notes: readonly ConfigNote[]
+    }
   | { readonly ok: false; readonly problems: readonly ConfigProblem[] }
 
 /**
- * Reads causeway.yaml. Reports every problem at once, in the order of the file; problems that may only follow from
- * others are left out. `readFile` gets absolute paths, or paths relative to where `path` is.
+ * Reads causeway.yaml, or what MirrorMaker 2 is configured with: an mm2.properties (by that ending, or by its key
+ * `clusters`) or a YAML list of `connectors`. Reports every problem at once, in the order of the file; problems that
+ * may only follow from others are left out. `readFile` gets absolute paths, or paths relative to where `path` is.
  */
 export function loadConfig(options: {
   readonly path: string
@@ -40,13 +59,25 @@ export function loadConfig(options: {
   if (!read.ok) {
     return { ok: false, problems: [{ file, line: 1, column: 1, path: [], message: read.message }] }
   }
-  const source = readYaml(read.text)
-  const syntax = source.errors.map(({ line, column, message }) => ({ file, line, column, path: [], message }))
-  if (source.errors.some(({ fatal }) => fatal)) return { ok: false, problems: inOrder(syntax) }
   const directory = dirname(resolve(file))
   const sources: ReferenceSources = {
     environment,
     readFile: (path) => options.readFile(resolve(directory, path)),
+  }
+  if (isMirrorMakerProperties(file, read.text)) {
+    // As Java reads properties.
+    const text = Buffer.from(options.readFile(file)).toString('latin1')
+    return finishMirrorMaker(file, readMirrorMakerProperties(text, { sources, directory }))
+  }
+  const source = readYaml(read.text)
+  const syntax = source.errors.map(({ line, column, message }) => ({ file, line, column, path: [], message }))
+  if (source.errors.some(({ fatal }) => fatal)) return { ok: false, problems: inOrder(syntax) }
+  const refused = refusedResource(source)
+  if (refused !== undefined) return finishMirrorMaker(file, refused)
+  if (isConnectorList(source)) {
+    const loaded = finishMirrorMaker(file, readMirrorMakerConnectors(source, { sources, directory }))
+    if (syntax.length === 0) return loaded
+    return { ok: false, problems: inOrder([...syntax, ...(loaded.ok ? [] : loaded.problems)]) }
   }
   return finish(file, source, syntax, checkShape(source.value), sources, directory)
 }
@@ -92,7 +123,30 @@ function finish(
     ),
   }
   const warnings = [...connections.warnings, ...resolved.warnings].map(place)
-  return { ok: true, config: deepFreeze(config), warnings: inOrder(warnings) }
+  return { ok: true, config: deepFreeze(config), warnings: inOrder(warnings), notes: [] }
+}
+
+function finishMirrorMaker(file: string, reading: MirrorMakerReading): LoadedConfig {
+  const problem = ({ place, message, hint }: PlacedProblem): ConfigProblem => ({
+    ...{ file, ...place, message },
+    ...(hint === undefined ? {} : { hint }),
+  })
+  if (!reading.ok) return { ok: false, problems: reading.problems.map(problem) }
+  const { topology, tuning, replicas, mirrorMaker } = reading
+  const config: CausewayConfig = {
+    ...tuning,
+    replicas,
+    topology,
+    connections: frozenMap([...reading.connections].map(([alias, each]) => [alias, deepFreeze(each)])),
+    mirrorMaker: {
+      flows: frozenMap([...mirrorMaker.flows].map(([id, flow]) => [id, deepFreeze(flow)])),
+      heartbeats: mirrorMaker.heartbeats,
+    },
+  }
+  const notes = reading.notes.map(({ key, kind, message, place: { line, column } }) => ({
+    ...{ file, line, column, key, kind, message },
+  }))
+  return { ok: true, config: deepFreeze(config), warnings: reading.warnings.map(problem), notes }
 }
 
 /** Whether a problem may only exist because something that belongs to it could not be read. */

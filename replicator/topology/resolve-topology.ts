@@ -20,13 +20,19 @@ export type ResolvedTopology =
     }
   | { readonly ok: false; readonly problems: readonly Problem[] }
 
-/** Turns what a user declared into a checked topology with its flows, or reports everything that is wrong with it. */
-export function resolveTopology(spec: TopologySpec): ResolvedTopology {
+/**
+ * Turns what a user declared into a checked topology with its flows, or reports everything that is wrong with it.
+ * `aliasProblem`: why a text cannot be an alias; other systems' aliases follow other rules.
+ */
+export function resolveTopology(
+  spec: TopologySpec,
+  { aliasProblem = regionAliasProblem }: { readonly aliasProblem?: typeof regionAliasProblem } = {},
+): ResolvedTopology {
   const problems: Problem[] = []
   const pattern = spec.pattern ?? 'custom'
   const nameProblem = topologyNameProblem(spec.name)
   if (nameProblem !== undefined) problems.push({ path: ['name'], message: nameProblem })
-  const regions = resolveRegions(spec, problems)
+  const regions = resolveRegions(spec, problems, aliasProblem)
   const derived = withoutRivalry(resolveFlows(spec, pattern, regions, problems), problems)
   const topology: Topology = {
     name: spec.name,
@@ -57,10 +63,14 @@ function withoutRivalry(
   )
 }
 
-function resolveRegions(spec: TopologySpec, problems: Problem[]): readonly Region[] {
+function resolveRegions(
+  spec: TopologySpec,
+  problems: Problem[],
+  problemOfAlias: typeof regionAliasProblem,
+): readonly Region[] {
   const pattern = spec.pattern ?? 'custom'
   const regions = Object.entries(spec.regions).map(([alias, region]): Region => {
-    const aliasProblem = regionAliasProblem(alias)
+    const aliasProblem = problemOfAlias(alias)
     if (aliasProblem !== undefined) problems.push({ path: ['regions', alias], message: aliasProblem })
     if (region.role === undefined && pattern === 'active-passive') {
       const hint = 'give it role: active, passive or witness'

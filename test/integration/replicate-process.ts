@@ -78,6 +78,11 @@ export class ReplicateProcess {
     return new ReplicateProcess(file, options)
   }
 
+  /** Starts on a configuration file that is there already. */
+  static startOn(configFile: string, options: ReplicateOptions = {}): ReplicateProcess {
+    return new ReplicateProcess(configFile, options)
+  }
+
   /** Everything it has printed, on either stream. */
   get text(): string {
     return this.#stdout + this.#stderr

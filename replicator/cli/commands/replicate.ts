@@ -10,7 +10,10 @@ export function registerReplicate(program: Command): void {
   program
     .command('replicate')
     .description('run the flows of a topology until told to stop')
-    .requiredOption('-c, --config <file>', 'the configuration file')
+    .requiredOption(
+      '-c, --config <file>',
+      "causeway.yaml, or MirrorMaker 2's mm2.properties or list of connectors",
+    )
     .option('--at <region>', 'only the flows placed at this region (default: all)')
     .option(
       '--accept-gap <topic[/partition]>',
@@ -32,6 +35,7 @@ health, ${exitCode.cut} cut. Clusters that are away or refuse never end it: it s
 Examples:
   causeway replicate -c causeway.yaml
   causeway replicate -c causeway.yaml --at eu-west
+  causeway replicate -c mm2.properties
   causeway replicate -c causeway.yaml --accept-gap orders/3`,
     )
     .action(async ({ acceptGap = [], ...options }: GivenArguments) => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { formatProblem } from '../../config/config-problem.ts'
+import { formatNote, formatProblem } from '../../config/config-problem.ts'
 import { type CausewayConfig, loadConfig } from '../../config/load-config.ts'
 import { jsonSchema } from '../../config/schema.ts'
 import type { Flow, NameSelection, TopicSelection } from '../../topology/model.ts'
@@ -13,7 +13,7 @@ export function registerTopology(program: Command): void {
   const topology = program.command('topology').description('check and describe a declared topology')
   topology
     .command('check')
-    .description('check a causeway.yaml: prints its regions and flows, or every problem with its place')
+    .description('check a configuration: prints its regions and flows, or every problem with its place')
     .requiredOption('-c, --config <file>', 'the configuration file')
     .option('--json', 'print JSON')
     .addHelpText(
@@ -21,7 +21,8 @@ export function registerTopology(program: Command): void {
       `
 Examples:
   causeway topology check -c causeway.yaml
-  causeway topology check -c causeway.yaml --json`,
+  causeway topology check -c causeway.yaml --json
+  causeway topology check -c mm2.properties        what a configuration of MirrorMaker 2 comes to`,
     )
     .action((options: { config: string; json?: boolean }, command: Command) => {
       process.exitCode = check(options.config, options.json === true, outputOf(command))
@@ -56,13 +57,15 @@ function check(path: string, json: boolean, { print, complain }: Output): number
     else for (const problem of loaded.problems) complain(formatProblem(problem))
     return exitCode.usage
   }
-  const { config, warnings } = loaded
+  const { config, warnings, notes } = loaded
   const refused = refusals(config.topology)
   if (json) {
     const { topology } = config
-    print(JSON.stringify({ ok: refused.length === 0, topology, warnings, refusals: refused }, null, 2))
+    const ok = refused.length === 0
+    print(JSON.stringify({ ok, topology, warnings, notes, refusals: refused }, null, 2))
   } else {
     for (const warning of warnings) complain(`warning: ${formatProblem(warning)}`)
+    for (const note of notes) complain(`note: ${formatNote(note)}`)
     print(describe(config, refused))
   }
   return refused.length === 0 ? exitCode.ok : exitCode.failed

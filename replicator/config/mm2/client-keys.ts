@@ -11,7 +11,7 @@ export function isConnectionKey(key: string): boolean {
 
 /** Keys of a connection; they stand for a cluster, and in front of a role they must say the same. */
 export const connectionKeys: readonly KeyMeaning[] = [
-  { key: 'bootstrap.servers', kind: 'same', here: 'host:port of some brokers.' },
+  { key: 'bootstrap.servers', kind: 'same', here: 'Some brokers, as host:port.' },
   {
     key: 'security.protocol',
     byDefault: 'PLAINTEXT',

@@ -35,8 +35,8 @@ export function clusterSettings(
 
 function* everySetting(alias: string, declaration: Declaration): Generator<readonly [string, Setting]> {
   const own = declaration.connections.get(alias)
-  // A pair that copies nothing has connectors of its own only in a list of connectors.
-  const pairs = declaration.pairs.filter(({ isEnabled, copying }) => isEnabled || copying === undefined)
+  // In a list of connectors, settings stand nowhere but in connectors, whether they copy or not.
+  const pairs = declaration.pairs.filter(({ isEnabled }) => isEnabled || own === undefined)
   if (own !== undefined) yield* withRoles(own)
   for (const { source, target, copying, checkpoints, heartbeats } of pairs) {
     for (const settings of new Set([copying, checkpoints, heartbeats])) {

@@ -88,7 +88,7 @@ export const sharedKeys: readonly KeyMeaning[] = [
     "Causeway has no JMX metrics; it tells its state over HTTP, and every flow's source is part of it.",
   ),
   ...alike(
-    'exactly.once.support transaction.boundary transaction.boundary.interval.ms offsets.storage.topic exactly.once.source.support',
+    'exactly.once.support transaction.boundary transaction.boundary.interval.ms offsets.storage.topic',
     'not-needed',
     'Copies are exactly once always, without steady transactions.',
   ),
@@ -177,14 +177,14 @@ export const sourceKeys: readonly KeyMeaning[] = [
   {
     key: 'sync.topic.acls.enabled',
     byDefault: 'true',
-    kind: 'kept',
-    here: "Whether ACLs of topics follow the source's.",
+    kind: 'differs',
+    here: "Whether ACLs of topics follow the source's: false if it is not said; what the source takes back is taken back, and rights to write are withheld.",
   },
   {
     key: 'sync.topic.acls.interval.seconds',
     byDefault: '600',
     kind: 'not-needed',
-    here: 'ACLs need no interval of their own.',
+    here: 'ACLs are compared every 30 seconds.',
   },
   {
     key: 'replication.factor',

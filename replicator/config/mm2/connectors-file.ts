@@ -141,6 +141,7 @@ function declared(connectors: readonly Connector[], { problems }: Findings): Omi
     const pair = pairs.get(id) ?? {
       ...{ source, target, place, isEnabled: false },
       ...{ copying: undefined, checkpoints: undefined, heartbeats: undefined },
+      storedOffsets: { connector: 'MirrorSourceConnector', topic: undefined },
     }
     if (pair[kind] !== undefined) {
       const hint = 'put the topics of both into one connector'
@@ -150,6 +151,10 @@ function declared(connectors: readonly Connector[], { problems }: Findings): Omi
     if (kind === 'copying') {
       pair.isEnabled = settings.get('enabled')?.value.trim().toLowerCase() !== 'false'
       pair.place = place
+      pair.storedOffsets = {
+        connector: settings.get('name')?.value ?? 'MirrorSourceConnector',
+        topic: settings.get('offsets.storage.topic')?.value.trim(),
+      }
     }
     pairs.set(id, pair)
   }

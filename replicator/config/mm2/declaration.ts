@@ -17,6 +17,15 @@ export interface Pair {
   readonly copying: ConnectorSettings | undefined
   readonly checkpoints: ConnectorSettings | undefined
   readonly heartbeats: ConnectorSettings | undefined
+  readonly storedOffsets: StoredOffsets
+}
+
+/** Where Connect has kept how far the copying connector was, for whoever takes over from it. */
+export interface StoredOffsets {
+  /** Part of the keys there. */
+  readonly connector: string
+  /** On the target; `undefined` when only the Connect worker's own configuration says it. */
+  readonly topic: string | undefined
 }
 
 /** Where a key stands, which decides who reads it. */

@@ -56,7 +56,7 @@ function scopeOf(setting: Setting, aliases: readonly string[], { problems }: Fin
         ? rest.split('.')[0]
         : undefined
       : source
-    if (unknown !== undefined) {
+    if (unknown !== undefined && aliases.length > 0) {
       const near = nearestName(unknown, aliases)
       const hint = near === undefined ? `clusters lists ${aliases.join(', ')}` : `did you mean "${near}"?`
       problems.push({ place: setting.place, message: `"clusters" lists no cluster "${unknown}"`, hint })
@@ -135,5 +135,13 @@ function pairOf(
     copying: merged,
     checkpoints: merged,
     heartbeats: merged,
+    // Of the worker's own keys, those without a prefix come last (MirrorMakerConfig.workerConfig).
+    storedOffsets: {
+      connector: 'MirrorSourceConnector',
+      topic:
+        global.get('offset.storage.topic')?.value.trim() ??
+        ofCluster.get(target)?.get('offset.storage.topic')?.value.trim() ??
+        `mm2-offsets.${source}.internal`,
+    },
   }
 }

@@ -18,14 +18,14 @@ export interface ReadFlow {
 export function readFlow(pair: Pair, findings: Findings): ReadFlow {
   const copying: ConnectorSettings = pair.copying ?? new Map()
   const isIdentity = policyOf(copying.get('replication.policy.class')) === 'identity'
-  const separator = separatorOf(copying.get('replication.policy.separator'))
+  const separator = separatorOf(copying.get('replication.policy.separator'), findings)
   const topics = readNames(copying, 'topics', defaultTopics, findings)
   const groups = readNames(pair.checkpoints ?? new Map(), 'groups', defaultGroups, findings)
   const syncsGroups =
     pair.checkpoints !== undefined &&
     booleanOf(pair.checkpoints.get('sync.group.offsets.enabled'), false, silent)
   const heartbeats = booleanOf(copying.get('heartbeats.replication.enabled'), true, findings)
-  const factor = integerOf(copying.get('replication.factor'), -1, findings, { min: -1, max: 32_767 })
+  const factor = factorOf(copying.get('replication.factor'), findings)
   const startAt = startOf(copying, findings)
   return {
     groups,
@@ -39,11 +39,20 @@ export function readFlow(pair: Pair, findings: Findings): ReadFlow {
         : [],
       groups: groups.ok && syncsGroups ? groups.selections : [],
       naming: isIdentity ? 'identity' : formatNaming({ kind: 'prefixed', separator }),
-      replicationFactor: factor <= 0 ? 'broker-default' : factor,
+      replicationFactor: factor,
       configSync: configSyncOf(copying, findings),
+      aclSync: {
+        mode: booleanOf(copying.get('sync.topic.acls.enabled'), false, findings) ? 'sync' : 'off',
+      },
       ...(startAt === undefined ? {} : { startAt }),
     },
   }
+}
+
+/** -1 is Kafka's own word for the brokers' default (KIP-464). */
+function factorOf(setting: Setting | undefined, findings: Findings): number | 'broker-default' {
+  if (setting === undefined || setting.isBroken || setting.value.trim() === '-1') return 'broker-default'
+  return integerOf(setting, 1, findings, { min: 1, max: 32_767 })
 }
 
 const silent: Findings = { problems: [], warnings: [] }
@@ -53,8 +62,12 @@ function policyOf(setting: Setting | undefined): 'identity' | 'prefixed' {
   return setting?.value.trim().endsWith('IdentityReplicationPolicy') === true ? 'identity' : 'prefixed'
 }
 
-function separatorOf(setting: Setting | undefined): string {
-  return setting === undefined || setting.isBroken ? '.' : setting.value
+function separatorOf(setting: Setting | undefined, { problems }: Findings): string {
+  if (setting === undefined || setting.isBroken) return '.'
+  if (/^[a-zA-Z0-9._-]*$/.test(setting.value)) return setting.value
+  const message = 'topic names allow only letters, digits, ".", "_" and "-"'
+  problems.push({ place: setting.place, message })
+  return '.'
 }
 
 function readNames(
@@ -93,7 +106,12 @@ function withHeartbeats(
   separator: string,
   areCopied: boolean,
 ): readonly NameSpec[] {
-  const takesAll = selections.some(({ match }) => match === '.*')
+  const samples = ['heartbeats', `A${separator}heartbeats`]
+  const takesAll = selections.some(
+    ({ match, exclude }) =>
+      match === '.*' &&
+      !samples.some((name) => exclude !== undefined && new RegExp(`^(?:${exclude})$`, 'u').test(name)),
+  )
   if (!areCopied || takesAll || selections.length === 0) return selections
   return [...selections, { match: heartbeatsPattern(separator) }]
 }

@@ -79,7 +79,12 @@ function settingReader(
     },
     pem(raw, path) {
       if (raw === undefined) return undefined
-      if (!raw.includes('-----BEGIN')) return readPemFile(raw, path, sources, problems)
+      if (!raw.includes('-----BEGIN')) {
+        const isFile = parts[path.at(-1) as TlsPart]?.key.endsWith('.location') === true
+        if (isFile && !/[\n\0]/.test(raw)) return readPemFile(raw, path, sources, problems)
+        problems.push({ path, message: 'holds no PEM text', hint: 'it must have -----BEGIN lines' })
+        return undefined
+      }
       if (raw.includes('PRIVATE KEY-----')) warnOfSecret(path)
       return inLines(raw)
     },

@@ -1,6 +1,6 @@
 import type { FlowId, NameSelection } from '../../topology/model.ts'
 import type { NameSpec } from '../../topology/spec.ts'
-import type { ConnectorSettings, Pair } from './declaration.ts'
+import type { ConnectorSettings, Pair, StoredOffsets } from './declaration.ts'
 import type { SelectedNames } from './name-lists.ts'
 import { booleanOf, type Findings, integerOf, type Setting } from './setting.ts'
 
@@ -34,8 +34,7 @@ export interface MirrorMakerFlow {
   }
   /** `sync.group.offsets.enabled`; the flow's own `groups` are those of {@link checkpoints} then, and none otherwise. */
   readonly syncsGroups: boolean
-  /** `sync.topic.acls.enabled`. */
-  readonly syncsAcls: boolean
+  readonly storedOffsets: StoredOffsets
 }
 
 /** Records that the pair's heartbeat connector writes on its target. */
@@ -89,7 +88,7 @@ export function readMirrorMakerFlow(pair: Pair, groups: SelectedNames, findings:
       groups: checkpoints !== undefined && groups.ok ? groups.selections.flatMap(nameSelection) : [],
     },
     syncsGroups: booleanOf(checkpoints?.get('sync.group.offsets.enabled'), false, findings),
-    syncsAcls: booleanOf(copying.get('sync.topic.acls.enabled'), true, findings),
+    storedOffsets: pair.storedOffsets,
   }
 }
 

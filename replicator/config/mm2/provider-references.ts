@@ -79,8 +79,9 @@ function lookUp(
       }
     case undefined:
       return {
-        message: `"${provider}" is no provider of references`,
-        hint: 'declare it in config.providers, such as env',
+        // Not quoted: the text may be no reference at all, but a secret.
+        message: 'a reference to a provider that is not known',
+        hint: 'declare it in config.providers, or use env, file or dir',
       }
   }
 }

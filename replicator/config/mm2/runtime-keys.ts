@@ -54,6 +54,11 @@ export const workerKeys: readonly KeyMeaning[] = [
     'Replicas share flows in groups of their own; causeway.replicas.sessionTimeout says how long one may be silent.',
   ),
   ...alike(
+    'exactly.once.source.support',
+    'not-needed',
+    'Copies are exactly once always, without steady transactions.',
+  ),
+  ...alike(
     'plugin.path plugin.discovery topic.creation.enable topic.tracking.allow.reset topic.tracking.enable connector.client.config.override.policy task.shutdown.graceful.timeout.ms task.* worker.*',
     'not-needed',
     'Causeway has no Connect runtime, no plug-ins and no tasks.',

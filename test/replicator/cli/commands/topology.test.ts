@@ -47,6 +47,21 @@ describe('causeway topology', () => {
     assert.equal(json.topology.flows[0].id, 'us-east->eu-west')
   })
 
+  test("check prints notes on the keys of MirrorMaker 2's files", () => {
+    const properties = join(directory, 'mm2.properties')
+    const lines = ['clusters = A, B', 'bootstrap.servers = x:1', 'A->B.enabled = true', 'tasks.max = 2']
+    writeFileSync(properties, lines.join('\n'))
+    const { code, out, err } = run('check', '-c', properties)
+    assert.equal(code, exitCode.ok)
+    assert.match(err, /^note: .*mm2\.properties:4 tasks\.max: not needed: There are no tasks/m)
+    assert.match(out, /A -> B {2}prefixed naming, runs at the target/)
+    const json = JSON.parse(run('check', '-c', properties, '--json').out)
+    assert.deepEqual(json.notes.at(-1), {
+      ...{ file: properties, line: 4, column: 1, key: 'tasks.max', kind: 'not-needed' },
+      message: json.notes.at(-1).message,
+    })
+  })
+
   test('check prints every problem of a bad one', () => {
     writeFileSync(
       file,

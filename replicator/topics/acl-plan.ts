@@ -87,6 +87,7 @@ interface Carried {
 function carryAll(input: AclPlanInput): Carried {
   const { source, names, role } = input
   const topics = topicsOf(input)
+  const concerns = concernOf(input, topics)
   const denies = source.filter(({ permission }) => permission === 'DENY')
   const leftBehind = denies.filter(deniesReplicators)
   const wanted = new Map<string, OwnAcl>()
@@ -103,7 +104,7 @@ function carryAll(input: AclPlanInput): Carried {
     if (!isExact) notes.push({ acl, reason: 'expanded' })
     if (operations.length > 1) notes.push({ acl, reason: 'narrowed' })
   }
-  for (const acl of source.filter((one) => one.permission === 'ALLOW' && concerns(one, topics))) {
+  for (const acl of source.filter((one) => one.permission === 'ALLOW' && concerns(one))) {
     const reason = reasonToLeave(acl, input, leftBehind)
     if (reason !== undefined) {
       notes.push({ acl, reason })
@@ -117,7 +118,7 @@ function carryAll(input: AclPlanInput): Carried {
   }
   for (const acl of denies) {
     // One that speaks of no copy yet comes along where a pattern would allow the copies to come.
-    if (!concerns(acl, topics) && !patterns.some((allow) => mayOverride(acl, allow))) continue
+    if (!concerns(acl) && !patterns.some((allow) => mayOverride(acl, allow))) continue
     const reason = reasonToLeave(acl, input, [])
     if (reason === undefined) carry(acl, isExactOn(acl, names))
     else notes.push({ acl, reason })
@@ -125,10 +126,18 @@ function carryAll(input: AclPlanInput): Carried {
   return { wanted, notes }
 }
 
-function concerns(acl: TopicAcl, topics: ReadonlySet<string>): boolean {
-  if (prefixCovered(acl) === undefined) return topics.has(acl.resource)
-  for (const topic of topics) if (covers(acl, topic)) return true
-  return false
+/** Whether a rule says anything about the flow's copies. */
+function concernOf({ ours, names }: AclPlanInput, topics: ReadonlySet<string>): (acl: TopicAcl) => boolean {
+  // The topics that a pattern of ours was made for may be gone, and their copies still there.
+  const own = new Set(ours.filter(({ acl }) => acl.pattern === 'prefixed').map(({ acl }) => acl.resource))
+  return (acl) => {
+    const prefix = prefixCovered(acl)
+    if (prefix === undefined) return topics.has(acl.resource)
+    const renamed = names.prefix(prefix)
+    if (renamed !== undefined && own.has(renamed)) return true
+    for (const topic of topics) if (covers(acl, topic)) return true
+    return false
+  }
 }
 
 /** The topics that patterns are expanded to: what has a copy, had one, or is to have one and is named by a rule. */

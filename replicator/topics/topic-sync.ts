@@ -70,8 +70,8 @@ const nothingYet: DiscoveryRound = { completed: 0, pairs: [], problems: [], trou
 const discoveryIntervalDefaultMs = 2000
 const configIntervalDefaultMs = 30_000
 const aclIntervalDefaultMs = 30_000
-/** A replica that comes to follow the ACLs begins after so long, in milliseconds. */
-const turnPollMs = 1000
+/** New copies, and a replica that comes to follow the ACLs, wait at most so long for the next look, in milliseconds. */
+const aclPollMs = 1000
 /** A look that takes longer is told as trouble while it goes on: clients wait much longer before they give up. */
 const slowLookMs = 5000
 /** Until the first round has ended, in milliseconds. */
@@ -149,12 +149,20 @@ async function followAcls(
   const { flow, rules, source, target } = options
   const announce = (event: TopicEventBody): void => options.announce({ flow: flow.id, ...event })
   const follower = new AclFollower({ ...acls, flow, rules, source, target, announce })
+  const { clock, aclIntervalMs = aclIntervalDefaultMs } = options
   let trouble: string | undefined
-  while (latest.round.completed === 0) await options.clock.sleep(firstRoundPollMs, signal)
+  let lookedMs = Number.NEGATIVE_INFINITY
+  let copies = 0
+  while (latest.round.completed === 0) await clock.sleep(firstRoundPollMs, signal)
   while (true) {
-    const pauseMs = acls.isOurTurn() ? (options.aclIntervalMs ?? aclIntervalDefaultMs) : turnPollMs
-    trouble = await looked(options, 'ACLs', trouble, signal, () => follower.pass(latest.round.pairs, signal))
-    await options.clock.sleep(pauseMs, signal)
+    const { pairs } = latest.round
+    const isDue = pairs.length > copies || clock.monotonicMs() >= lookedMs + aclIntervalMs
+    if (isDue && acls.isOurTurn()) {
+      lookedMs = clock.monotonicMs()
+      copies = pairs.length
+      trouble = await looked(options, 'ACLs', trouble, signal, () => follower.pass(pairs, signal))
+    }
+    await clock.sleep(aclPollMs, signal)
   }
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
+import kafkajs from 'kafkajs'
 import { defaultBackoff } from '../../replicator/clock/backoff.ts'
 import { systemRandom } from '../../replicator/clock/random.ts'
 import { systemClock } from '../../replicator/clock/system-clock.ts'
@@ -289,6 +290,42 @@ describe('ACLs that follow the source', { timeout: 240_000 }, () => {
       assert.equal(one?.ok, false)
       assert.equal(other?.ok, true)
       allMade(await target.deleteAcls([acl('port')]))
+    })
+
+    test('rights on the cluster are enough to read, and to change', async () => {
+      const { Kafka } = kafkajs
+      const { bootstrap, caFile, username, password } = logins['eu-west']
+      const sasl = { mechanism: 'scram-sha-512' as const, username, password }
+      const ssl = { ca: await readFile(caFile, 'utf8') }
+      const admin = new Kafka({ brokers: [...bootstrap], ssl, sasl, logLevel: 0 }).admin()
+      await admin.connect()
+      const grant = (operation: 'DESCRIBE' | 'ALTER') =>
+        admin.createAcls({
+          acl: [
+            {
+              resourceType: kafkajs.AclResourceTypes.CLUSTER,
+              resourceName: 'kafka-cluster',
+              resourcePatternType: kafkajs.ResourcePatternTypes.LITERAL,
+              principal: `User:follower-${run}`,
+              host: '*',
+              operation: kafkajs.AclOperationTypes[operation],
+              permissionType: kafkajs.AclPermissionTypes.ALLOW,
+            },
+          ],
+        })
+      const token = async () => tokenOf(`follower-${run}`)
+      const follower = await connect('eu-west', { mechanism: 'oauthbearer', token })
+      try {
+        await grant('DESCRIBE')
+        await until('the right to look', async () => (await follower.describeAcls({})).ok || undefined)
+        assert.equal((await follower.createAcls([acl('port')]))[0]?.ok, false)
+        await grant('ALTER')
+        const change = async () => (await follower.createAcls([acl('port')]))[0]?.ok || undefined
+        await until('the right to change', change)
+        allMade(await follower.deleteAcls([acl('port')]))
+      } finally {
+        await admin.disconnect()
+      }
     })
 
     test('having no authorizer, and not being allowed, are answers', async () => {

@@ -199,6 +199,11 @@ describe('an ACL plan', () => {
         ours: [own(acl(), 'orders')],
       })
       assert.deepEqual([remove, forget], [[], []])
+      const pattern = { resource: 'or', pattern: 'prefixed' } as const
+      const made = onTarget({ ...pattern, resource: 'us-east.or' })
+      const more = { copied: ['payments'], target: [made], ours: [own(made)] }
+      assert.deepEqual(plan([acl(pattern)], more).remove, [])
+      assert.equal(plan([], more).remove.length, 1)
     })
 
     test('nothing for a topic that the flow has stopped taking, and adds nothing to it', () => {
@@ -268,23 +273,46 @@ describe('every ACL plan', () => {
     return [...one.target.filter((acl) => !removed.has(aclKey(acl))), ...add.map((o) => o.acl)]
   }
 
+  const remembered = (one: AclPlanInput) => {
+    const { add, remove, forget } = planAcls(one)
+    const gone = new Set([...remove, ...forget].map(aclKey))
+    return [...one.ours.filter((o) => !gone.has(aclKey(o.acl))), ...add]
+  }
+  const assertNoMore = (one: AclPlanInput, target: readonly TopicAcl[]): void => {
+    const copies = new Map(universe.map((topic) => [one.names.topic(topic), topic]))
+    for (const name of [...copies.keys(), 'elsewhere', 'us-west.a', 's'])
+      for (const principal of ['User:x', 'User:y', 'User:nobody'])
+        for (const host of ['10.0.0.1', '10.0.0.2', '10.0.0.3'])
+          for (const operation of operations.filter((o) => o !== 'ALL')) {
+            if (!isAllowed(target, { principal, host, operation, topic: name })) continue
+            const topic = copies.get(name)
+            assert.ok(topic !== undefined, `${name} is no copy`)
+            assert.ok(isAllowed(one.source, { principal, host, operation, topic }), `${operation} ${name}`)
+          }
+  }
+
   test('allows nobody on a copy what the source does not allow, nor anything elsewhere', () => {
     fc.assert(
-      fc.property(input, (one) => {
-        const target = after(one)
-        const copies = new Map(universe.map((topic) => [one.names.topic(topic), topic]))
-        for (const name of [...copies.keys(), 'elsewhere', 'us-west.a', 's'])
-          for (const principal of ['User:x', 'User:y', 'User:nobody'])
-            for (const host of ['10.0.0.1', '10.0.0.2', '10.0.0.3'])
-              for (const operation of operations.filter((o) => o !== 'ALL')) {
-                if (!isAllowed(target, { principal, host, operation, topic: name })) continue
-                const topic = copies.get(name)
-                assert.ok(topic !== undefined, `${name} is no copy`)
-                assert.ok(
-                  isAllowed(one.source, { principal, host, operation, topic }),
-                  `${operation} ${name}`,
-                )
-              }
+      fc.property(input, (one) => assertNoMore(one, after(one))),
+      { numRuns: 400 },
+    )
+  })
+
+  test('allows no more after the source, its topics and the selection have changed', () => {
+    const changed = fc.record({
+      source: acls,
+      copied: fc.subarray(['a', 'ab', 'b', 'ba', 'abc']),
+      left: fc.subarray(['a', 'ab', 'abc', 'b']),
+    })
+    fc.assert(
+      fc.property(input, changed, (one, { source, copied, left }) => {
+        const ours = planAcls(one).add
+        const takes = (topic: string): boolean => one.takes(topic) && !left.includes(topic)
+        const two = { ...one, source, takes, copied: copied.filter(takes), ours, target: after(one) }
+        assertNoMore(two, after(two))
+        const again = { ...two, target: after(two), ours: remembered(two) }
+        const { add, remove, forget } = planAcls(again)
+        assert.deepEqual([add, remove, forget], [[], [], []])
       }),
       { numRuns: 400 },
     )

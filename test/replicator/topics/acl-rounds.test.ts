@@ -53,6 +53,22 @@ describe('ACLs in the rounds of topic sync', () => {
       { options: { acls: parts() } },
     ))
 
+  test('are there soon after a new copy', () =>
+    playing(
+      ({ source }) => {
+        source.add('orders', 1)
+        source.acls.create(acl({ resource: '*' }))
+      },
+      async ({ source, target, clock }) => {
+        await clock.advance(5000)
+        assert.deepEqual(target.acls.all, [copy()])
+        source.add('payments', 1)
+        await clock.advance(4000)
+        assert.deepEqual(target.acls.all, [copy(), copy({ resource: 'payments' })])
+      },
+      { options: { acls: parts({ names: { topic: (t) => `us-east.${t}`, prefix: () => undefined } }) } },
+    ))
+
   test('are left alone where the flow is not told to follow them', () =>
     playing(withOrders, async ({ source, target, clock }) => {
       await clock.advance(100_000)

@@ -62,7 +62,7 @@ export function lastCommits(records: readonly OffsetsTopicRecord[]) {
 export function offsetsTopicContract(check: Check): void {
   check('commits and their deletion are records of the offsets topic', async (harness) => {
     const { cluster, clock } = harness
-    const { name: topic } = await makeTopic(harness, { partitions: 3 })
+    const { name: topic, id } = await makeTopic(harness, { partitions: 3 })
     const group = harness.newName()
     const commit = (partition: number, offset: bigint, leaderEpoch: number | undefined, metadata: string) =>
       patiently(harness, () =>
@@ -86,6 +86,7 @@ export function offsetsTopicContract(check: Check): void {
       if (record.kind !== 'commit') continue
       assert(record.committedAtMs >= beforeMs && record.committedAtMs <= clock.wallMs())
       assert.equal(record.expiresAtMs, undefined)
+      assert.equal(record.topicId, id)
     }
   })
 

@@ -78,19 +78,23 @@ function partitionOfGroup(group: string): number {
   return (hash === -(2 ** 31) ? 0 : Math.abs(hash)) % offsetsPartitions
 }
 
-/** One record of the offsets topic for each commit, as Kafka 4.3 writes them: keys of type 1, values of version 3. */
+/** One record of the offsets topic for each commit, as Kafka 4.3 writes them: keys of type 1, values of version 4. */
 export function commitRecords(
   group: string,
   commits: readonly GroupOffsetCommit[],
   timestampMs: number,
+  topicIdOf: (topic: string) => string | undefined,
 ): readonly TestRecord[] {
   return commits.map(({ topic, partition, offset, leaderEpoch, metadata }, offsetDelta) => {
     const value = new ByteBuilder(64)
-      .int16(3)
+      .int16(4)
       .int64(offset)
       .int32(leaderEpoch ?? -1)
-      .shortString(metadata)
+      .string(metadata)
       .int64(BigInt(timestampMs))
+    const topicId = topicIdOf(topic)
+    if (topicId === undefined) value.noTags()
+    else value.uvarint(1).uvarint(0).uvarint(16).uuid(topicId)
     const key = commitKey(group, topic, partition)
     return { offsetDelta, timestampMs, key, value: Buffer.from(value.view()), headers: [] }
   })

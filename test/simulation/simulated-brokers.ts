@@ -127,6 +127,7 @@ export class SimulatedBrokers {
     this.offsets = new SimulatedOffsets({
       log: this.offsetsLog,
       isKnown: (at) => this.#find(at) !== undefined,
+      topicIdOf: (topic) => this.topics.byName(topic)?.id,
       viewOf: (group) => this.groups.viewOf(group),
       wallMs,
     })

@@ -6,12 +6,14 @@ import type {
 } from '../../replicator/kafka/consumer-groups.ts'
 import { type Answer, answered, errorCode, refused } from './broker-answer.ts'
 import { commitRecords, type OffsetsLog, removalRecords } from './offsets-log.ts'
+import type { TestRecord } from './record-batches.ts'
 import type { SimulatedGroupView } from './simulated-group.ts'
 
 /** The part of the cluster that the keeper of offsets sees. */
 export interface OffsetsScene {
   readonly log: Pick<OffsetsLog, 'append' | 'hasCoordinator'>
   isKnown(at: TopicPartition): boolean
+  topicIdOf(topic: string): string | undefined
   viewOf(group: string): SimulatedGroupView | undefined
   wallMs(): number
 }
@@ -49,7 +51,7 @@ export class SimulatedOffsets {
     const codes = commits.map((commit) => this.#problem(commit))
     const taken = commits.filter((_, at) => codes[at] === 0)
     if (taken.length === 0) return answered(codes)
-    const appended = this.#scene.log.append(group, commitRecords(group, taken, this.#scene.wallMs()))
+    const appended = this.#scene.log.append(group, this.#records(group, taken))
     if (!appended.ok) return appended
     const { committed } = this.#kept(group)
     for (const commit of taken) committed.set(keyOf(commit), commit)
@@ -62,8 +64,7 @@ export class SimulatedOffsets {
     commits: readonly GroupOffsetCommit[],
     producer: ProducerIdentity,
   ): Answer<void> {
-    const records = commitRecords(group, commits, this.#scene.wallMs())
-    const appended = this.#scene.log.append(group, records, producer)
+    const appended = this.#scene.log.append(group, this.#records(group, commits), producer)
     if (!appended.ok) return appended
     const { pending } = this.#kept(group)
     const known = pending.get(producer.producerId) ?? new Map<string, GroupOffsetCommit>()
@@ -118,6 +119,10 @@ export class SimulatedOffsets {
     }
     for (const at of known) committed.delete(keyOf(at))
     return answered(partitions.map(() => 0))
+  }
+
+  #records(group: string, commits: readonly GroupOffsetCommit[]): readonly TestRecord[] {
+    return commitRecords(group, commits, this.#scene.wallMs(), (topic) => this.#scene.topicIdOf(topic))
   }
 
   #isUsed(group: string): boolean {

@@ -24,6 +24,97 @@ const commitValues: Readonly<Record<number, Buffer>> = {
 const read = (key: Buffer | null, value: Buffer | null): OffsetsTopicRecord =>
   readOffsetsTopicRecord(key, value)
 
+/** Keys and values that a broker of Kafka 4.3.1 wrote, and what they say. */
+const stored: readonly (readonly [key: string, value: string | null, says: OffsetsTopicRecord])[] = [
+  [
+    '0002000762696c6c696e67',
+    '00030008636f6e73756d6572000000010012526f756e64526f62696e41737369676e657200286170702d62613534636631382d623461612d343333622d383235342d616663343461663735363464000001a2072bfd670000000100286170702d62613534636631382d623461612d343333622d383235342d616663343461663735363464ffff0003617070000a2f3132372e302e302e310000ea60000075300000001200000000000100066f7264657273000000000000001a00000000000100066f7264657273000000010000000000000000',
+    {
+      kind: 'classic-group',
+      group: 'billing',
+      protocolType: 'consumer',
+      generation: 1,
+      members: [
+        { memberId: 'app-ba54cf18-b4aa-433b-8254-afc44af7564d', clientId: 'app', host: '/127.0.0.1' },
+      ],
+    },
+  ],
+  [
+    '0001000762696c6c696e6700066f726465727300000000',
+    '0004000000000000002affffffff03c2b5000001a2072bfe2a010010343252c72c0a43f6b6e22e66b0ae5a4a',
+    {
+      kind: 'commit',
+      group: 'billing',
+      topic: 'orders',
+      partition: 0,
+      offset: 42n,
+      leaderEpoch: undefined,
+      metadata: 'µ',
+      committedAtMs: 1_795_416_653_354,
+      expiresAtMs: undefined,
+      topicId: '343252c7-2c0a-43f6-b6e2-2e66b0ae5a4a',
+    },
+  ],
+  [
+    '0002000762696c6c696e67',
+    '00030008636f6e73756d657200000002ffffffff000001a2072c121600000000',
+    { kind: 'classic-group', group: 'billing', protocolType: 'consumer', generation: 2, members: [] },
+  ],
+  [
+    '0001000762696c6c696e6700066f726465727300000000',
+    null,
+    { kind: 'commit-removed', group: 'billing', topic: 'orders', partition: 0 },
+  ],
+  [
+    '000500056e65776572002462376261313933632d613135312d343035662d623366312d613932366532336530633262',
+    '00000000046170700b2f3132372e302e302e3102076f72646572730100018e700001000100',
+    {
+      kind: 'member',
+      group: 'newer',
+      type: 'consumer',
+      memberId: 'b7ba193c-a151-405f-b3f1-a926e23e0c2b',
+      joined: true,
+    },
+  ],
+  [
+    '000300056e65776572',
+    '0000000000020100080b76cc7d42097e32',
+    { kind: 'group', group: 'newer', type: 'consumer', removed: false },
+  ],
+  [
+    '000600056e65776572',
+    '000000000002010008000001a2072c155a',
+    { kind: 'group-detail', group: 'newer', type: 'consumer', keyType: 6 },
+  ],
+  [
+    '000800056e65776572002462376261313933632d613135312d343035662d623366312d613932366532336530633262',
+    null,
+    { kind: 'group-detail', group: 'newer', type: 'consumer', keyType: 8 },
+  ],
+  [
+    '000100046f75727300066f726465727300000000',
+    '000400000000000000070000000301000001a2072c1245010010343252c72c0a43f6b6e22e66b0ae5a4a',
+    {
+      kind: 'commit',
+      group: 'ours',
+      topic: 'orders',
+      partition: 0,
+      offset: 7n,
+      leaderEpoch: 3,
+      metadata: '',
+      committedAtMs: 1_795_416_658_501,
+      expiresAtMs: undefined,
+      topicId: '343252c7-2c0a-43f6-b6e2-2e66b0ae5a4a',
+    },
+  ],
+]
+
+test('records of a real broker say what happened', () => {
+  const hex = (text: string) => Buffer.from(text, 'hex')
+  for (const [key, value, says] of stored)
+    assert.deepEqual(read(hex(key), value === null ? null : hex(value)), says)
+})
+
 describe('commits', () => {
   for (const [version, value] of Object.entries(commitValues)) {
     test(`of version ${version} are read`, () => {

@@ -30,6 +30,19 @@ export interface StoredSourceOffset extends SourceOffsetKey {
 
 const long = 2n ** 63n
 
+/** Where MirrorMaker 2 goes on; `undefined`: where its consumer's `auto.offset.reset` says, `earliest` by default. */
+export function positionAfter(lastCopied: SourceOffset | undefined): SourceOffset | undefined {
+  return lastCopied === undefined ? undefined : sourceOffset(lastCopied + 1n)
+}
+
+/**
+ * What to store so that MirrorMaker 2 goes on at a position, whether there is a record before it or a gap; `undefined`
+ * (a tombstone) for the position 0.
+ */
+export function lastCopiedBefore(position: SourceOffset): SourceOffset | undefined {
+  return position > 0n ? sourceOffset(position - 1n) : undefined
+}
+
 /** JSON as Jackson writes it. `JSON.stringify` differs in the case of control characters' digits alone. */
 function jsonText(text: string): string {
   if (!text.isWellFormed()) throw new RangeError('Text with half a surrogate pair cannot be written as UTF-8')

@@ -5,6 +5,8 @@ import {
   decodeSourceOffset,
   encodeSourceOffsetKey,
   encodeSourceOffsetValue,
+  lastCopiedBefore,
+  positionAfter,
 } from '../../../../replicator/offsets/mm2/source-offset.ts'
 import { sourceOffset } from '../../../../replicator/records/offsets.ts'
 
@@ -112,6 +114,13 @@ describe("Connect's source offsets of MirrorSourceConnector", () => {
     assert.equal(read(key, '{"offset":null}'), 'other-shape')
     assert.equal(read(key, '41'), 'other-shape')
     assert.equal(read(key, '{'), 'not-json')
+  })
+
+  test('positions and what is stored for them', () => {
+    assert.equal(lastCopiedBefore(sourceOffset(0n)), undefined)
+    assert.equal(lastCopiedBefore(sourceOffset(1n)), 0n)
+    assert.equal(positionAfter(undefined), undefined)
+    assert.equal(positionAfter(sourceOffset(0n)), 1n)
   })
 
   test('what is no key and no offset is refused', () => {

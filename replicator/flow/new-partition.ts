@@ -28,6 +28,10 @@ export function newPartition(started: Started, context: NewPartitionContext): Pa
   const window = new PartitionWindow(producer, start, memory, (outgoing, targetBase) =>
     map?.copied(outgoing, targetBase),
   )
+  map?.follow(() => {
+    const { sourceNext: source, targetNext: target } = window.acknowledged
+    return { source, target }
+  })
   const place = {
     sourceTopic: pair.source.name,
     sourceTopicId: pair.source.id,

@@ -17,13 +17,14 @@ const {
 
 /** An operation that a principal needs, as the README says. */
 type Operation = 'CREATE' | 'DESCRIBE_CONFIGS' | 'ALTER' | 'ALTER_CONFIGS' | 'READ' | 'WRITE'
-type Where = 'source' | 'target' | 'progress' | 'producers' | 'transactions' | 'group'
+type Where = 'source' | 'target' | 'progress' | 'map' | 'producers' | 'transactions' | 'group'
 
 /** The README's table. READ, WRITE and ALTER imply DESCRIBE, ALTER_CONFIGS implies DESCRIBE_CONFIGS (KIP-133). */
 const documented: Readonly<Record<Where, readonly Operation[]>> = {
   source: ['READ', 'DESCRIBE_CONFIGS'],
   target: ['CREATE', 'READ', 'WRITE', 'ALTER', 'ALTER_CONFIGS'],
   progress: ['CREATE', 'READ', 'WRITE'],
+  map: ['CREATE', 'READ', 'WRITE'],
   producers: ['CREATE', 'READ', 'WRITE'],
   transactions: ['WRITE'],
   group: ['READ'],
@@ -34,6 +35,7 @@ const rows: Readonly<Record<Where, string>> = {
   source: 'source topics',
   target: 'target topics',
   progress: '`causeway.<name>.progress` on the target',
+  map: '`causeway.<name>.map` on the target',
   producers: '`causeway.<name>.producers` on the target',
   transactions: 'transactional ids `causeway.<name>.<source>.<target>.*` on the target',
   group: 'group `causeway.<name>.<source>.<target>` on the target',
@@ -43,6 +45,7 @@ const resources: Readonly<Record<Where, { readonly type: number; readonly patter
   source: { type: AclResourceTypes.TOPIC, pattern: ResourcePatternTypes.LITERAL },
   target: { type: AclResourceTypes.TOPIC, pattern: ResourcePatternTypes.LITERAL },
   progress: { type: AclResourceTypes.TOPIC, pattern: ResourcePatternTypes.LITERAL },
+  map: { type: AclResourceTypes.TOPIC, pattern: ResourcePatternTypes.LITERAL },
   producers: { type: AclResourceTypes.TOPIC, pattern: ResourcePatternTypes.LITERAL },
   transactions: { type: AclResourceTypes.TRANSACTIONAL_ID, pattern: ResourcePatternTypes.PREFIXED },
   group: { type: AclResourceTypes.GROUP, pattern: ResourcePatternTypes.LITERAL },
@@ -50,6 +53,8 @@ const resources: Readonly<Record<Where, { readonly type: number; readonly patter
 
 const refusedProgress =
   /TOPIC_AUTHORIZATION_FAILED \(cluster eu-west, topic causeway\.[^ ]+\.progress.*Grant it: /
+const refusedMap =
+  /maps are not kept.*TOPIC_AUTHORIZATION_FAILED \(cluster eu-west, topic causeway\.[^ ]+\.map/
 const refusedProducers =
   /TOPIC_AUTHORIZATION_FAILED \(cluster eu-west, topic causeway\.[^ ]+\.producers.*Grant it: /
 
@@ -65,6 +70,9 @@ const lacks: readonly { where: Where; without: Operation; told: RegExp }[] = [
   { where: 'progress', without: 'CREATE', told: refusedProgress },
   { where: 'progress', without: 'READ', told: refusedProgress },
   { where: 'progress', without: 'WRITE', told: refusedProgress },
+  { where: 'map', without: 'CREATE', told: refusedMap },
+  { where: 'map', without: 'READ', told: refusedMap },
+  { where: 'map', without: 'WRITE', told: refusedMap },
   { where: 'producers', without: 'CREATE', told: refusedProducers },
   { where: 'producers', without: 'READ', told: refusedProducers },
   { where: 'producers', without: 'WRITE', told: refusedProducers },
@@ -138,6 +146,7 @@ describe('the permissions that the README asks for', { timeout: 280_000 }, () =>
       source: [fresh, present],
       target: [`us-east.${fresh}`, `us-east.${present}`],
       progress: [`causeway.least-${run}.progress`],
+      map: [`causeway.least-${run}.map`],
       producers: [`causeway.least-${run}.producers`],
       transactions: [`${flow}.`],
       group: [flow],

@@ -21,14 +21,18 @@ export class PartitionMap {
   readonly ids: MapTopicIds
   #map: OffsetMap
   #written: WrittenChunks | undefined
+  #reached: () => OffsetPair
 
   constructor(key: MapKey, ids: MapTopicIds, start: OffsetPair) {
     this.key = key
     this.ids = ids
     this.#map = new OffsetMap(start)
+    this.#reached = () => start
   }
 
+  /** As far as copying got by now, with what was skipped at the end. */
   get map(): OffsetMap {
+    this.#map.reach(this.#reached())
     return this.#map
   }
 
@@ -52,8 +56,14 @@ export class PartitionMap {
 
   /** The partition was taken anew and goes on here: what was copied since the last acknowledgement is a coarse span. */
   goOn(start: OffsetPair): void {
+    this.#reached = () => start
     if (isBehind(this.#map, start)) goOnIn(this.#map, start)
     else this.#beginAnew(start, this.#written?.keys())
+  }
+
+  /** @param reached how far copying got: what was skipped on the source is told by nobody else */
+  follow(reached: () => OffsetPair): void {
+    this.#reached = reached
   }
 
   /** Puts what was written before in front. */
@@ -77,11 +87,12 @@ export class PartitionMap {
   /** What must be written; `undefined` while it is not known what was written before. */
   plan(): ChunkPlan | undefined {
     const { key, ids } = this
-    return this.#written && planChunks(this.#written, this.#map, { key, ids })
+    return this.#written && planChunks(this.#written, this.map, { key, ids })
   }
 
-  wrote({ written }: ChunkPlan): void {
-    this.#written = written
+  /** @param isWhole whether all of the plan's records were appended; otherwise some may have been */
+  wrote({ written, writtenInPart }: ChunkPlan, isWhole: boolean): void {
+    this.#written = isWhole ? written : writtenInPart
   }
 
   #beginAnew(start: OffsetPair, chunks: Iterable<number> | undefined): void {

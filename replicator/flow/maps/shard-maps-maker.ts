@@ -24,15 +24,12 @@ export function shardMapsMaker(
   if (mapTopic === undefined) return () => undefined
   const { shards, replicationFactor } = flow
   const topic = { cluster: target, topic: mapTopic, clock, shards, replicationFactor, configs: mapConfigs }
-  return (shard) => {
-    let told: string | undefined
-    const onTrouble = (reason: string | undefined): void => {
-      if (reason === told) return
-      told = reason
-      if (reason === undefined) announce({ flow: flow.id, kind: 'maps-recovered' })
-      else announce({ flow: flow.id, kind: 'maps-trouble', reason })
-    }
-    return new ShardMaps({
+  const onTrouble = tellOnce(
+    (reason) => announce({ flow: flow.id, kind: 'maps-trouble', reason }),
+    () => announce({ flow: flow.id, kind: 'maps-recovered' }),
+  )
+  return (shard) =>
+    new ShardMaps({
       flow: flow.id,
       shard,
       target,
@@ -46,7 +43,18 @@ export function shardMapsMaker(
       backoff,
       intervalMs: limits.mapIntervalMs,
       runsMax: Math.ceil(RUNS_MAX / shards),
-      onTrouble,
+      onTrouble: (reason) => onTrouble(shard.index, reason),
     })
+}
+
+/** Shards fail alike: the first to do so is told of, and then that all of them are well again. */
+function tellOnce(onTrouble: (reason: string) => void, onRecovered: () => void) {
+  const troubled = new Set<number>()
+  return (shard: number, reason: string | undefined): void => {
+    const before = troubled.size
+    if (reason === undefined) troubled.delete(shard)
+    else troubled.add(shard)
+    if (reason !== undefined && before === 0) onTrouble(reason)
+    if (before > 0 && troubled.size === 0) onRecovered()
   }
 }

@@ -184,8 +184,13 @@ export class ShardMaps {
       map.map.coarsen({ spansMax })
       const plan = map.plan()
       if (plan === undefined || plan.records.length === 0) continue
-      await this.#append(plan, signal)
-      map.wrote(plan)
+      try {
+        await this.#append(plan, signal)
+      } catch (error) {
+        map.wrote(plan, false)
+        throw error
+      }
+      map.wrote(plan, true)
     }
   }
 

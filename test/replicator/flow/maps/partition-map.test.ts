@@ -72,7 +72,9 @@ describe('the offset map of a partition that is being copied', () => {
     assert.equal(exact(map.map, 15n), 19n)
     const plan = map.plan()
     assert(plan !== undefined && plan.records.length > 0)
-    map.wrote(plan)
+    map.wrote(plan, false)
+    assert.equal(map.plan()?.records.length, plan.records.length, 'none of it may have been appended')
+    map.wrote(plan, true)
     assert.equal(map.plan()?.records.length, 0)
   })
 
@@ -84,6 +86,14 @@ describe('the offset map of a partition that is being copied', () => {
     map.join(writtenBy(before))
     assert.equal(map.map.start.source, 5n)
     assert(map.plan()!.records.some(({ value }) => value !== null))
+  })
+
+  test('what was skipped behind the last batch is no unknown', () => {
+    const map = started(0n, 0n)
+    map.copied(outgoing(0n, 4), targetOffset(1n))
+    map.follow(() => pair(6n, 5n))
+    assert.equal(exact(map.map, 6n), 5n)
+    assert.equal(map.map.translate(sourceOffset(7n)).kind, 'not-copied-yet')
   })
 
   test('a partition that is taken anew goes on in its map', () => {

@@ -21,7 +21,7 @@ export const connectionKeys: readonly KeyMeaning[] = [
   {
     key: 'sasl.mechanism',
     byDefault: 'GSSAPI',
-    kind: 'differs',
+    kind: 'same',
     here: 'PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER and AWS_MSK_IAM can be used; Kerberos (GSSAPI) cannot.',
   },
   {
@@ -73,12 +73,14 @@ export const connectionKeys: readonly KeyMeaning[] = [
   {
     key: 'ssl.truststore.location',
     kind: 'differs',
+    sameFor: /^\//,
     here: "A PEM file of the authorities to trust, sought in the configuration file's folder; key stores of Java must be converted.",
   },
   { key: 'ssl.truststore.certificates', kind: 'same', here: 'PEM text of the authorities to trust.' },
   {
     key: 'ssl.keystore.location',
     kind: 'differs',
+    sameFor: /^\//,
     here: "A PEM file of the client's key and certificate, sought in the configuration file's folder; key stores of Java must be converted.",
   },
   { key: 'ssl.keystore.certificate.chain', kind: 'same', here: "PEM text of the client's certificate." },
@@ -87,7 +89,7 @@ export const connectionKeys: readonly KeyMeaning[] = [
   ...['ssl.truststore.type', 'ssl.keystore.type'].map((key) => ({
     key,
     byDefault: 'JKS',
-    kind: 'differs' as const,
+    kind: 'same' as const,
     here: 'Only PEM can be used; key stores of Java must be converted.',
   })),
   ...alike(
@@ -99,6 +101,7 @@ export const connectionKeys: readonly KeyMeaning[] = [
     key: 'ssl.endpoint.identification.algorithm',
     byDefault: 'https',
     kind: 'differs',
+    sameFor: /^https$/i,
     here: "Brokers' certificates are always checked against their host names; empty, which switches that off, is not obeyed.",
   },
   ...alike('ssl.*', 'not-needed', "TLS versions, ciphers and algorithms are Node's own choice."),

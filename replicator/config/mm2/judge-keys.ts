@@ -50,7 +50,7 @@ function judgeMeaning(
   problems: Findings['problems'],
 ): void {
   const { key, place, isBroken, value } = setting
-  if (meaning.kind === 'same' || isBroken) return
+  if (meaning.kind === 'same' || isBroken || meaning.sameFor?.test(value.trim()) === true) return
   if (meaning.kind !== 'refused') {
     notes.push({ key, place, kind: meaning.kind, message: meaning.here })
   } else if (meaning.accepts?.includes(value.trim().toLowerCase()) !== true) {

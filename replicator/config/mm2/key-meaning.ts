@@ -15,6 +15,8 @@ export interface KeyMeaning {
   readonly here: string
   /** MirrorMaker 2's default, as its documentation writes it. */
   readonly byDefault?: string
+  /** Values for which a key that differs does not. */
+  readonly sameFor?: RegExp
   /** Values of a refused key that are no problem, in lower case. */
   readonly accepts?: readonly string[]
 }

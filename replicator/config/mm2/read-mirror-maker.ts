@@ -218,14 +218,15 @@ function generalNotes(enabled: readonly Pair[]): KeyNote[] {
   const [first] = enabled
   if (first === undefined) return []
   const unsaid = unsaidKeys.filter(({ key }) => !enabled.some(({ copying }) => copying?.has(key) === true))
-  return [progressNote, ...unsaid].map((note) => ({ ...note, kind: 'differs', place: first.place }))
+  return [{ key: idOf(first), message: progressNote }, ...unsaid].map((note) => ({
+    ...note,
+    kind: 'differs',
+    place: first.place,
+  }))
 }
 
-const progressNote = {
-  key: 'enabled',
-  message:
-    "Causeway keeps progress of its own and does not read MirrorMaker 2's: where copies exist already, it copies once more from the start.",
-}
+const progressNote =
+  "Causeway keeps progress of its own and does not read MirrorMaker 2's: where copies exist already, it copies once more from the start."
 
 /** Keys whose defaults are others here. */
 const unsaidKeys = [

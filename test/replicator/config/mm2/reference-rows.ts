@@ -89,6 +89,10 @@ export const sharedRows: readonly Row[] = [
     problem: /:5:1 .*expected one of PLAINTEXT, SSL/,
   },
   { key: 'ssl.*', line: 'A.ssl.cipher.suites = X', note: /not needed.*Node/ },
+  { key: 'ssl.*', line: 'A.ssl.endpoint.identification.algorithm = ', note: /differs.*always checked/ },
+  { key: 'ssl.*', line: 'A.ssl.endpoint.identification.algorithm = https' },
+  { key: 'ssl.*', line: 'A.ssl.truststore.location = ca.pem', note: /differs.*folder/ },
+  { key: 'ssl.*', line: 'A.ssl.truststore.location = /ca.pem' },
   {
     key: 'sasl.*',
     line: 'A.security.protocol=SASL_SSL\nA.sasl.mechanism = GSSAPI',

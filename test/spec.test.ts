@@ -28,7 +28,7 @@ describe('the specification', () => {
     const sections = spec.split(/^### /m).slice(1)
     assert.deepEqual(
       sections.map((section) => section.slice(0, 2)),
-      ['A.', 'B.', 'C.', 'D.', 'E.', 'F.'],
+      ['A.', 'B.', 'C.', 'D.', 'E.', 'F.', 'G.'],
     )
     for (const section of sections) {
       assert.match(section, /^Asserted: `/m)

@@ -151,6 +151,19 @@ export function groupOffsetsContract(check: Check): void {
     assert.deepEqual(await harness.cluster.groupOffsets([], { requireStable: true }), [])
   })
 
+  check('queries about one group are answered each by itself', async (harness) => {
+    const { name: topic } = await makeTopic(harness, { partitions: 2 })
+    const group = harness.newName()
+    const partitions = [0, 1].map((partition) => ({ topic, partition }))
+    await commit(harness, group, [{ topic, partition: 0, offset: 3n, ...plain }])
+    const queries = partitions.map((at) => ({ group, partitions: [at] }))
+    const answers = await harness.cluster.groupOffsets(queries, { requireStable: false })
+    assert.deepEqual(answers.map(told), [
+      { [`${topic}/0`]: { offset: 3n, ...plain } },
+      { [`${topic}/1`]: undefined },
+    ])
+  })
+
   check('nobody commits for a group that has members', async (harness) => {
     const { cluster } = harness
     const { name: topic } = await makeTopic(harness)

@@ -28,7 +28,8 @@ async function started(
   options: Partial<SimulatedBrokersOptions> & { readonly configs?: ReadonlyMap<string, string> } = {},
 ): Promise<void> {
   const clock = new SimulatedClock()
-  const brokers = new SimulatedBrokers({ clock, ...options })
+  // Days pass in these tests, on one connection.
+  const brokers = new SimulatedBrokers({ clock, connectionIdleMaxMs: Number.MAX_SAFE_INTEGER, ...options })
   const cluster = new MemoryCluster(brokers, { alias: regionAlias('simulated') })
   const replicationFactor = options.brokers ?? 1
   const created = brokers.topics.create({

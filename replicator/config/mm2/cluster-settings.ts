@@ -60,9 +60,10 @@ function* withRoles(own: ConnectorSettings): Generator<readonly [string, Setting
 
 function* ofSide(settings: ConnectorSettings, side: Side): Generator<readonly [string, Setting]> {
   const prefixes = [
+    // Before "producer.", with which it begins.
+    ...(side === 'target' ? ['producer.override.'] : []),
     `${side}.cluster.`,
     ...clientRoles.flatMap((role) => [`${side}.${role}.`, `${role}.`]),
-    ...(side === 'target' ? ['producer.override.'] : []),
   ]
   const keys = [...settings.keys()].flatMap((key) => withoutPrefix(key, prefixes) ?? [])
   for (const key of new Set(keys.filter(isConnectionKey))) {

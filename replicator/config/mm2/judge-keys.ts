@@ -33,7 +33,8 @@ export function judgeKeys(declaration: Declaration, { problems }: Findings): rea
         const hint = near === undefined ? {} : { hint: `did you mean "${near}"?` }
         problems.push({ place, message: 'an unknown key', ...hint })
       } else {
-        const message = 'Neither MirrorMaker 2 nor Causeway knows this key.'
+        const nearest = near === undefined ? '' : `; the nearest that is known is "${near}"`
+        const message = `Neither MirrorMaker 2 nor Causeway knows this key${nearest}.`
         notes.push({ key, place, kind: 'not-read', message })
       }
     } else if (reading.kind === 'not-read') {

@@ -129,6 +129,11 @@ connectors:
     assert.equal(topology.flows[0]?.startAt, 'earliest')
   })
 
+  test("the target is known by Connect's own producer as well", () => {
+    const text = flat.replace('target.cluster.bootstrap', 'producer.override.bootstrap')
+    assert.deepEqual([...configOf(load(text)).connections.values()][1]?.bootstrap, ['b.example:9092'])
+  })
+
   const wrong: readonly [what: string, text: string, problem: RegExp][] = [
     ['no list', 'connectors: {}\n', /:1:\d+ connectors: expected a list of connectors/],
     [

@@ -73,7 +73,9 @@ us->us.east.enabled = true
 us->us.east.topics = orders
 replication.policy.separator = -
 `
-    const { connections, topology } = configOf(loadFile('mm2.properties', text))
+    const loaded = loadFile('mm2.properties', text)
+    assert.deepEqual(notesOf(loaded), [])
+    const { connections, topology } = configOf(loaded)
     assert.deepEqual(
       [...connections].map(([alias, { bootstrap }]) => [alias, bootstrap]),
       [
@@ -100,6 +102,8 @@ describe('which connection key wins', () => {
     ['A->B.source.cluster.security.protocol = SSL\nA.security.protocol = SSL', 'tls', 'plain'],
     ['A->B.security.protocol = SSL', 'plain', 'plain'],
     ['A->B.consumer.security.protocol = PLAINTEXT', 'plain', 'plain'],
+    // What stands behind the cluster reaches its clients of every role, and is nearer to them.
+    ['A.security.protocol = SSL\nA->B.consumer.security.protocol = PLAINTEXT', 'tls', 'plain'],
   ]
   for (const [lines, a, b] of protocols) {
     test(lines === '' ? 'nothing said' : lines.replaceAll('\n', ' and '), () => {
@@ -204,6 +208,16 @@ describe('clusters', () => {
       'mm2.properties:6 A->B.acme: not read: Neither MirrorMaker 2 nor Causeway knows this key.',
       'mm2.properties:7 B.acme: not read: Neither MirrorMaker 2 nor Causeway knows this key.',
     ])
+  })
+
+  test('what is far from every key is noted with the nearest one', () => {
+    assert.deepEqual(notesOf(loadLines('A.consumer.fetch.maximal.bytes = 1\n')), [
+      'mm2.properties:5 A.consumer.fetch.maximal.bytes: not read: Neither MirrorMaker 2 nor Causeway knows this key; the nearest that is known is "consumer.fetch.max.bytes".',
+    ])
+    assert.match(
+      problemsOf(loadLines('causeway.zzz.qqq = 1\n'))[0] ?? '',
+      /:5:1 causeway\.zzz\.qqq: an unknown key/,
+    )
   })
 
   test('a topic that is listed and excluded is told', () => {

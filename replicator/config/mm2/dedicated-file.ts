@@ -1,6 +1,7 @@
 import { nearestName } from '../../topology/nearest-name.ts'
+import { checkpointKeys, heartbeatKeys } from './checkpoint-keys.ts'
 import { clientRoles, isConnectionKey } from './client-keys.ts'
-import { checkpointKeys, heartbeatKeys, sharedKeys, sourceKeys } from './connector-keys.ts'
+import { sharedKeys, sourceKeys } from './connector-keys.ts'
 import type { Declaration, Pair, ScopedSetting } from './declaration.ts'
 import { meaningOf } from './key-meaning.ts'
 import { listOf } from './name-lists.ts'

@@ -24,18 +24,22 @@ export type PropertiesSource =
  */
 export function readProperties(text: string): PropertiesSource {
   try {
-    const entries = new Properties(text).getProperties().map(
-      ({ key, value, leadingWhitespace, startingLineNumber }): PropertyEntry => ({
-        key,
-        value,
-        line: startingLineNumber,
-        column: leadingWhitespace.length + 1,
-      }),
-    )
-    return { ok: true, entries }
+    return { ok: true, entries: entriesOf(text, 0) }
   } catch {
     return { ok: false, ...placeOfBadEscape(text), message: '\\u needs four hexadecimal digits behind it' }
   }
+}
+
+/** @throws Error for a bad escape */
+function entriesOf(text: string, linesBefore: number): readonly PropertyEntry[] {
+  return new Properties(text).getProperties().flatMap((property) => {
+    const { key, value, leadingWhitespace, rawLines, startingLineNumber } = property
+    // Java takes a lone backslash for a blank line, the library for a key without a name.
+    if (rawLines.length > 1 && /^[ \t\f]*\\$/.test(rawLines[0] ?? '')) {
+      return entriesOf(rawLines.slice(1).join('\n'), linesBefore + startingLineNumber)
+    }
+    return { key, value, line: linesBefore + startingLineNumber, column: leadingWhitespace.length + 1 }
+  })
 }
 
 function placeOfBadEscape(text: string): { line: number; column: number } {

@@ -3,13 +3,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { parse } from 'yaml'
+import { checkpointKeys, heartbeatKeys } from '../../../../replicator/config/mm2/checkpoint-keys.ts'
 import { clientKeys, connectionKeys } from '../../../../replicator/config/mm2/client-keys.ts'
-import {
-  checkpointKeys,
-  heartbeatKeys,
-  sharedKeys,
-  sourceKeys,
-} from '../../../../replicator/config/mm2/connector-keys.ts'
+import { sharedKeys, sourceKeys } from '../../../../replicator/config/mm2/connector-keys.ts'
 import { meaningOf } from '../../../../replicator/config/mm2/key-meaning.ts'
 import { driverKeys, ownKeys, workerKeys } from '../../../../replicator/config/mm2/runtime-keys.ts'
 import { keyTables, tablesBegin, tablesEnd } from './key-tables.ts'

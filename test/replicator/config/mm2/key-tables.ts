@@ -1,10 +1,6 @@
+import { checkpointKeys, heartbeatKeys } from '../../../../replicator/config/mm2/checkpoint-keys.ts'
 import { clientKeys, connectionKeys } from '../../../../replicator/config/mm2/client-keys.ts'
-import {
-  checkpointKeys,
-  heartbeatKeys,
-  sharedKeys,
-  sourceKeys,
-} from '../../../../replicator/config/mm2/connector-keys.ts'
+import { sharedKeys, sourceKeys } from '../../../../replicator/config/mm2/connector-keys.ts'
 import type { KeyKind, KeyMeaning } from '../../../../replicator/config/mm2/key-meaning.ts'
 import { driverKeys, ownKeys, workerKeys } from '../../../../replicator/config/mm2/runtime-keys.ts'
 

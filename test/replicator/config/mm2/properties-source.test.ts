@@ -26,6 +26,7 @@ describe('Java properties', () => {
     ['an even number of backslashes ends the line', 'a=b\\\\\nc=d', ['1:1 a="b\\\\"', '2:1 c="d"']],
     ['escapes', 'a\\ b\\:c\\=d = \\u0041\\t\\n\\z\\\\.', ['1:1 a b:c=d="A\\t\\nz\\\\."']],
     ['trailing blanks stay', 'a = b  ', ['1:1 a="b  "']],
+    ['a lone backslash is a blank line', '\\\n a=1\n\\\n! b\nc=2', ['2:2 a="1"', '5:1 c="2"']],
     ['keys without values', 'a\nb=\nc:', ['1:1 a=""', '2:1 b=""', '3:1 c=""']],
     ['a key written twice is there twice', 'a=1\na=2', ['1:1 a="1"', '2:1 a="2"']],
     ['line ends of Windows', 'a=1\r\nb=2\\\r\n3\r\n', ['1:1 a="1"', '2:1 b="23"']],

@@ -1,0 +1,94 @@
+import type { KeyMeaning } from './key-meaning.ts'
+
+/** Keys of MirrorCheckpointConnector. */
+export const checkpointKeys: readonly KeyMeaning[] = [
+  {
+    key: 'groups',
+    byDefault: '.*',
+    kind: 'same',
+    here: 'Names and Java expressions of consumer groups whose positions follow.',
+  },
+  {
+    key: 'groups.exclude',
+    byDefault: 'console-consumer-.*, connect-.*, __.*',
+    kind: 'same',
+    here: 'Names and Java expressions of consumer groups to leave out.',
+  },
+  {
+    key: 'groups.blacklist',
+    kind: 'refused',
+    here: 'Removed in MirrorMaker 2 4.0: write groups.exclude.',
+  },
+  {
+    key: 'group.filter.class',
+    byDefault: 'DefaultGroupFilter',
+    kind: 'refused',
+    here: 'Groups are chosen by groups and groups.exclude; filters of your own cannot be run here.',
+    accepts: ['org.apache.kafka.connect.mirror.defaultgroupfilter'],
+  },
+  {
+    key: 'refresh.groups.enabled',
+    byDefault: 'true',
+    kind: 'refused',
+    here: 'New groups that are selected always follow; to follow certain groups only, list them in groups.',
+    accepts: ['true'],
+  },
+  {
+    key: 'refresh.groups.interval.seconds',
+    byDefault: '600',
+    kind: 'not-needed',
+    here: 'New groups are noticed without an interval of their own.',
+  },
+  {
+    key: 'emit.checkpoints.enabled',
+    byDefault: 'true',
+    kind: 'kept',
+    here: "Whether MirrorMaker 2's checkpoints topic is written.",
+  },
+  {
+    key: 'emit.checkpoints.interval.seconds',
+    byDefault: '60',
+    kind: 'kept',
+    here: "How often MirrorMaker 2's checkpoints topic is written.",
+  },
+  {
+    key: 'sync.group.offsets.enabled',
+    byDefault: 'false',
+    kind: 'kept',
+    here: "Whether positions are written to the target's groups that have no members.",
+  },
+  {
+    key: 'sync.group.offsets.interval.seconds',
+    byDefault: '60',
+    kind: 'not-needed',
+    here: 'Positions are written as soon as they are known.',
+  },
+  {
+    key: 'checkpoints.topic.replication.factor',
+    byDefault: '3',
+    kind: 'kept',
+    here: "Of MirrorMaker 2's checkpoints topic, if it has to be created.",
+  },
+]
+
+/** Keys of MirrorHeartbeatConnector. */
+export const heartbeatKeys: readonly KeyMeaning[] = [
+  {
+    key: 'emit.heartbeats.enabled',
+    byDefault: 'true',
+    kind: 'kept',
+    here: "Whether heartbeats are written for the flow's pair of clusters.",
+  },
+  {
+    key: 'emit.heartbeats.interval.seconds',
+    byDefault: '1',
+    kind: 'kept',
+    here: 'How often heartbeats are written.',
+  },
+  {
+    key: 'heartbeats.topic.replication.factor',
+    byDefault: '3',
+    kind: 'kept',
+    here: 'Of the heartbeats topic, if it has to be created.',
+  },
+]

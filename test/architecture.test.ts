@@ -18,7 +18,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   config: ['topology', 'kafka'],
   provenance: ['clock', 'topology', 'records', 'kafka'],
   topics: ['clock', 'topology', 'records', 'kafka'],
-  offsets: ['clock', 'topology', 'records', 'kafka'],
+  offsets: ['clock', 'topology', 'records', 'kafka', 'logs', 'provenance'],
   verify: ['clock', 'topology', 'records', 'kafka', 'provenance'],
   shards: ['clock', 'topology', 'records', 'kafka', 'logs', 'provenance', 'topics'],
   flow: ['clock', 'topology', 'records', 'kafka', 'logs', 'provenance', 'topics', 'offsets', 'shards'],

@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { KafkaError, protocolError } from '../../../replicator/kafka/errors.ts'
+import type { VisitedBatch, WalkEnd, WalkRequest } from '../../../replicator/logs/log-walk.ts'
+import type { CoarseSpan } from '../../../replicator/offsets/offset-map.ts'
+import { type RefineTools, refineSpan, type WalkedLog } from '../../../replicator/offsets/refine-span.ts'
+import type { Origins } from '../../../replicator/provenance/origins.ts'
+import { lastOffset } from '../../../replicator/records/batch-header.ts'
+import { sourceOffset, targetOffset } from '../../../replicator/records/offsets.ts'
+import { regionAlias } from '../../../replicator/topology/identifiers.ts'
+import { buildBatch } from '../../simulation/record-batches.ts'
+import { valuesOf, visited, visitedMarker, visitedRecords } from '../shards/visited-batches.ts'
+
+const s = (value: number) => sourceOffset(BigInt(value))
+const t = (value: number) => targetOffset(BigInt(value))
+const span = (sourceFrom: number, sourceTo: number, targetFrom: number, targetTo: number): CoarseSpan => ({
+  sourceFrom: s(sourceFrom),
+  sourceTo: s(sourceTo),
+  targetFrom: t(targetFrom),
+  targetTo: t(targetTo),
+})
+const run = (source: number, target: number, count: number) => ({
+  source: s(source),
+  target: t(target),
+  count,
+})
+
+const us = { producerId: 9n, producerEpoch: 1 }
+const theirs = 5n
+
+/** A log of these batches that begins and ends with them, and what was asked of it. */
+class FakeLog implements WalkedLog {
+  readonly topic = 'orders'
+  readonly partition = 0
+  readonly asked: WalkRequest[] = []
+  visits = 0
+  readonly #batches: readonly VisitedBatch[]
+  readonly #start: bigint
+
+  constructor(batches: readonly VisitedBatch[], start = 0) {
+    this.#batches = batches
+    this.#start = BigInt(start)
+  }
+
+  get #end(): bigint {
+    const last = this.#batches.at(-1)
+    return last === undefined ? this.#start : lastOffset(last.raw.buffer, last.raw.at) + 1n
+  }
+
+  readonly walks = {
+    bounds: async () => ({ start: this.#start, end: this.#end }),
+    walk: async (request: WalkRequest, signal: AbortSignal): Promise<WalkEnd> => {
+      this.asked.push(request)
+      await Promise.resolve()
+      signal.throwIfAborted()
+      const { from, visit, prepare } = request
+      if (from < this.#start || from > this.#end)
+        throw protocolError(1, {
+          cluster: regionAlias('us-east'),
+          topic: this.topic,
+          partition: this.partition,
+        })
+      for (const batch of this.#batches) {
+        if (lastOffset(batch.raw.buffer, batch.raw.at) < from) continue
+        await prepare?.(batch.raw.buffer, signal)
+        this.visits += 1
+        if (visit(batch) === 'enough') return { kind: 'enough', next: 0n, logStart: this.#start }
+      }
+      return { kind: 'end', next: this.#end, logStart: this.#start }
+    },
+  }
+}
+
+const records = (base: number, count: number, producerId = -1n, verdict?: VisitedBatch['verdict']) =>
+  visitedRecords(count, { baseOffset: BigInt(base), producerId }, verdict)
+const copies = (base: number, count: number, baseSequence: number) =>
+  visitedRecords(count, { ...us, baseOffset: BigInt(base), baseSequence })
+
+const refine = (
+  one: CoarseSpan,
+  source: WalkedLog,
+  target: WalkedLog,
+  others: Partial<RefineTools> = {},
+  signal = new AbortController().signal,
+) =>
+  refineSpan(
+    one,
+    { source, target, rule: 'everything', origins: undefined, producers: new Set([9n]), ...others },
+    signal,
+  )
+
+describe('refining a span from the logs', () => {
+  const source = () =>
+    new FakeLog([
+      records(0, 5),
+      records(5, 4, 3n, 'aborted'),
+      visitedMarker({ producerId: 3n, producerEpoch: 0 }, 9n),
+      records(10, 6),
+      records(16, 4),
+    ])
+  const target = () =>
+    new FakeLog([
+      copies(0, 2, 0),
+      copies(2, 3, 2),
+      records(5, 2, theirs),
+      visitedMarker({ producerId: 9n, producerEpoch: 2 }, 7n),
+      copies(8, 10, 5),
+    ])
+
+  test('counts what is forwarded and what is ours, and reads no more than the span', async () => {
+    const [from, to] = [source(), target()]
+    assert.deepEqual(await refine(span(2, 14, 2, 12), from, to), {
+      kind: 'refined',
+      parts: [run(2, 2, 3), run(10, 8, 4)],
+      coarse: undefined,
+    })
+    assert.equal(from.visits, 4, 'what lies behind the span is not visited')
+    assert.deepEqual(
+      [from, to].map(({ asked }) => asked.map(({ from, isolation, atEnd }) => [from, isolation, atEnd])),
+      [[[2n, 'read_committed', 'stop']], [[1n, 'read_uncommitted', 'stop']]],
+    )
+  })
+
+  test('in an exclusive target every data batch is ours', async () => {
+    const to = new FakeLog([records(0, 2), visitedMarker(us, 2n), records(3, 3, theirs)])
+    assert.deepEqual(await refine(span(0, 5, 0, 6), source(), to, { producers: 'everybody' }), {
+      kind: 'refined',
+      parts: [run(0, 0, 2), run(2, 3, 3)],
+      coarse: undefined,
+    })
+  })
+
+  test('leaves out what the rule leaves out, once origins were learned', async () => {
+    const learned: number[] = []
+    const origins: Origins = {
+      async learn({ length }) {
+        learned.push(length)
+      },
+      isLocal: (id) => learned.length > 0 && id !== theirs,
+      isForwarded(id, rule) {
+        assert.equal(rule, 'local')
+        return this.isLocal(id)
+      },
+    }
+    const from = new FakeLog([records(0, 2), records(2, 3, theirs), records(5, 2)])
+    const to = new FakeLog([copies(0, 4, 0)])
+    const told = await refine(span(0, 7, 0, 4), from, to, { rule: 'local', origins })
+    assert.deepEqual(told, { kind: 'refined', parts: [run(0, 0, 2), run(5, 2, 2)], coarse: undefined })
+    assert.deepEqual(await refine(span(0, 7, 0, 4), from, to, { rule: 'local' }), {
+      kind: 'stays-coarse',
+      reason: 'origins-unknown',
+    })
+    assert.deepEqual(await refine(span(0, 7, 0, 4), from, to, { producers: undefined }), {
+      kind: 'stays-coarse',
+      reason: 'producers-unknown',
+    })
+  })
+
+  test('compacted batches of either log are read to the record', async () => {
+    const left = (count: number, gone: readonly number[], base: number, fields: object = {}) =>
+      visited(
+        buildBatch(
+          valuesOf(count).filter(({ offsetDelta }) => !gone.includes(offsetDelta)),
+          { baseOffset: BigInt(base), lastOffsetDelta: count - 1, ...fields },
+        ),
+      )
+    // Offset 2 was copied before it was cleaned away, offset 6 was not.
+    const from = new FakeLog([left(4, [2], 0), left(4, [2], 4)])
+    const whole = new FakeLog([left(4, [1], 0, { ...us, baseSequence: 0 }), copies(4, 3, 4)])
+    assert.deepEqual(await refine(span(0, 8, 0, 7), from, whole), {
+      kind: 'refined',
+      parts: [run(0, 0, 2), span(2, 7, 2, 6), run(7, 6, 1)],
+      coarse: 'cleaned',
+    })
+    assert.deepEqual(await refine(span(0, 8, 0, 8), from, new FakeLog([copies(0, 8, 0)])), {
+      kind: 'refined',
+      parts: [run(0, 0, 8)],
+      coarse: undefined,
+    })
+  })
+
+  test('what retention took of one log is told by the other, of both by none', async () => {
+    const from = new FakeLog([records(4, 6)], 4)
+    assert.deepEqual(await refine(span(0, 10, 0, 8), from, new FakeLog([copies(0, 8, 0)])), {
+      kind: 'refined',
+      parts: [span(0, 4, 0, 2), run(4, 2, 6)],
+      coarse: 'gone',
+    })
+    const to = new FakeLog([copies(5, 3, 5)], 5)
+    assert.deepEqual(await refine(span(0, 10, 0, 8), from, to), { kind: 'stays-coarse', reason: 'gone' })
+    // Only what lies before the span is gone.
+    const cut = new FakeLog([copies(5, 3, 5)], 5)
+    assert.deepEqual(await refine(span(4, 7, 5, 8), from, cut), {
+      kind: 'refined',
+      parts: [run(4, 5, 3)],
+      coarse: undefined,
+    })
+  })
+
+  test('what the budget does not reach stays coarse, and can be refined from there', async () => {
+    const from = new FakeLog(Array.from({ length: 10 }, (_, i) => records(i * 10, 10)))
+    const to = new FakeLog(Array.from({ length: 10 }, (_, i) => copies(i * 10, 10, i * 10)))
+    const one = await refine(span(20, 100, 20, 100), from, to, { bytesMax: 1 })
+    assert.deepEqual(one, {
+      kind: 'refined',
+      parts: [run(20, 20, 10), span(30, 100, 30, 100)],
+      coarse: 'not-reached',
+    })
+    assert.deepEqual(await refine(span(30, 100, 30, 100), from, to), {
+      kind: 'refined',
+      parts: [run(30, 30, 70)],
+      coarse: undefined,
+    })
+  })
+
+  test('logs that end before the span, or hold something else, say so', async () => {
+    const from = new FakeLog([records(0, 3)])
+    const to = new FakeLog([copies(0, 3, 0)])
+    assert.deepEqual(await refine(span(10, 20, 10, 20), from, to), {
+      kind: 'stays-coarse',
+      reason: 'not-reached',
+    })
+    const stranger = new FakeLog([records(0, 2, theirs), copies(2, 1, 0)])
+    assert.deepEqual(await refine(span(0, 3, 0, 3), from, stranger), {
+      kind: 'stays-coarse',
+      reason: 'contradiction',
+    })
+  })
+
+  test('fails with what a log failed with, and ends when it is aborted', async () => {
+    const broken: WalkedLog = {
+      topic: 'orders',
+      partition: 0,
+      walks: {
+        bounds: async () => ({ start: 0n, end: 0n }),
+        walk: async () => {
+          throw protocolError(29, { cluster: regionAlias('eu-west'), topic: 'orders', partition: 0 })
+        },
+      },
+    }
+    const endless: WalkedLog = {
+      ...broken,
+      walks: {
+        ...broken.walks,
+        walk: (_, signal) =>
+          new Promise((_, reject) => {
+            signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+          }),
+      },
+    }
+    await assert.rejects(
+      refine(span(0, 3, 0, 3), endless, broken),
+      (error) => error instanceof KafkaError && error.code === 29,
+    )
+    const reason = new Error('enough of it')
+    const controller = new AbortController()
+    const under = refine(span(0, 3, 0, 3), endless, endless, {}, controller.signal)
+    controller.abort(reason)
+    await assert.rejects(under, reason)
+  })
+})

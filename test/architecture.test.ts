@@ -22,6 +22,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   verify: ['clock', 'topology', 'records', 'kafka', 'provenance'],
   shards: ['clock', 'topology', 'records', 'kafka', 'logs', 'provenance', 'topics'],
   flow: ['clock', 'topology', 'records', 'kafka', 'logs', 'provenance', 'topics', 'offsets', 'shards'],
+  app: ['clock', 'topology', 'records', 'kafka', 'offsets'],
+  groups: ['clock', 'topology', 'records', 'kafka', 'logs', 'offsets'],
   http: ['topology', 'flow'],
   processes: [
     'clock',
@@ -49,6 +51,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'flow',
     'http',
     'verify',
+    'app',
     'processes',
     'local',
   ],

@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { registerDemo } from './commands/demo.ts'
 import { registerFlow } from './commands/flow.ts'
 import { registerLocal } from './commands/local.ts'
+import { registerOffsets } from './commands/offsets.ts'
 import { registerReplicate } from './commands/replicate.ts'
 import { registerTopology } from './commands/topology.ts'
 import { registerVerify } from './commands/verify.ts'
@@ -15,6 +16,7 @@ const registrations: readonly ((program: Command) => void)[] = [
   registerReplicate,
   registerVerify,
   registerFlow,
+  registerOffsets,
   registerTopology,
   registerLocal,
 ]

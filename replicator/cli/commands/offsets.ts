@@ -1,0 +1,43 @@
+import type { Command } from 'commander'
+import { exitCode } from '../exit-codes.ts'
+import type { OffsetsTranslateArguments } from '../run-offsets.ts'
+
+/** Adds `causeway offsets translate`. */
+export function registerOffsets(program: Command): void {
+  const offsets = program.command('offsets').description('where positions of one side stand on the other')
+  offsets
+    .command('translate')
+    .description('find where a consumer goes on in the copy, or back in the source')
+    .argument('[position...]', 'topic/partition@offset, such as payments/0@4198: the next offset to read')
+    .requiredOption('-c, --config <file>', 'the configuration file')
+    .option('--flow <id>', 'which flow, where there are several, such as us-east->eu-west (quote it)')
+    .option('--group <id>', 'what this consumer group has committed, in place of positions')
+    .option('--back', 'from the target to the source; topics by their names on the target')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Reads the map that the flow keeps on its target about what it copied where, and changes nothing. The source is asked
+for a group's commits only (with --back the target is): positions can be looked up while the source is gone.
+
+The answer to a position is one of:
+  exact           reading on there skips nothing and reads nothing again
+  between         copied around a crash: from the lower end nothing is skipped, and at most so many records as it says
+                  are read again
+  not copied yet  above what the map knows; the flow writes it every five seconds
+  before the map  below what the map knows: copied before there was a map, or deleted on either side
+  no map          nothing is known of the partition; it says why
+
+Exit codes: ${exitCode.ok} every position has an answer, exact or between, ${exitCode.failed} some have none, or the clusters do not answer, ${exitCode.usage} command line or configuration.
+
+Examples:
+  causeway offsets translate -c causeway.yaml payments/0@4198 payments/1@4158
+  causeway offsets translate -c causeway.yaml --flow 'us-east->eu-west' --group billing
+  causeway offsets translate -c causeway.yaml --back payments/0@4201
+  causeway offsets translate -c causeway.yaml --group billing --json | jq '.positions[] | select(.answer.kind != "exact")'`,
+    )
+    .action(async (positions: readonly string[], options: Omit<OffsetsTranslateArguments, 'positions'>) => {
+      const { runOffsetsTranslate } = await import('../run-offsets.ts')
+      process.exitCode = await runOffsetsTranslate({ ...options, positions })
+    })
+}

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { CommitChange, CommitSource } from '../../../replicator/groups/commit-source.ts'
+import { OffsetsTopicCommits } from '../../../replicator/groups/offsets-topic-commits.ts'
+import { PollSchedule } from '../../../replicator/groups/poll-schedule.ts'
+import { PolledCommits } from '../../../replicator/groups/polled-commits.ts'
+import type { DecideFault } from '../../simulation/faults.ts'
+import type { MemoryCluster } from '../../simulation/memory-cluster.ts'
+import { ShardScene } from '../shards/shard-scene.ts'
+
+const orders = { topic: 'orders', partition: 0 }
+const limits = { fastestMs: 100, slowestMs: 800, groupsMax: 100 }
+const selects = (group: string) => group !== 'other'
+
+type MakeSource = (scene: SourceScene) => CommitSource
+
+class SourceScene extends ShardScene {
+  readonly cluster: MemoryCluster
+  readonly walker
+  readonly seen: string[] = []
+  readonly stopped = new AbortController()
+  fault: DecideFault = () => undefined
+
+  constructor() {
+    super({ brokers: 2 })
+    this.cluster = this.connect(this.target, (request) => this.fault(request))
+    this.walker = this.walks(this.cluster)
+    this.create(this.target, 'orders', 1)
+  }
+
+  begin(make: MakeSource) {
+    const ended = make(this).run(async (changes) => {
+      for (const change of changes) this.seen.push(text(change))
+    }, this.stopped.signal)
+    ended.catch(() => {})
+    return ended
+  }
+
+  async commit(group: string, offset: bigint): Promise<void> {
+    const commit = { ...orders, offset, leaderEpoch: undefined, metadata: '' }
+    const outcome = await this.run(this.cluster.commitGroupOffsets(group, [commit], this.signal))
+    assert.equal(outcome.kind, 'answered')
+  }
+
+  pass(ms: number): Promise<void> {
+    return this.run(this.clock.sleep(ms))
+  }
+}
+
+const text = ({ group, commit }: CommitChange): string =>
+  `${group}@${commit === 'removed' ? 'removed' : commit.offset}`
+
+const sources: Readonly<Record<string, MakeSource>> = {
+  'the offsets topic': ({ cluster, walker, clock }) =>
+    new OffsetsTopicCommits({ cluster, walks: walker, clock, selects }),
+  polling: ({ cluster, clock }) => new PolledCommits({ cluster, clock, selects, limits, listEveryMs: 1_000 }),
+}
+
+for (const [name, make] of Object.entries(sources)) {
+  describe(`commits from ${name}`, () => {
+    test('first as they stand, then as they change, each once', async () => {
+      const scene = new SourceScene()
+      await scene.commit('g', 1n)
+      await scene.commit('g', 2n)
+      await scene.commit('other', 9n)
+      const ended = scene.begin(make)
+      await scene.pass(3_000)
+      assert.deepEqual(scene.seen, ['g@2'])
+      await scene.commit('g', 2n)
+      await scene.pass(3_000)
+      assert.deepEqual(scene.seen, ['g@2'])
+      await scene.commit('g', 1n)
+      await scene.commit('new', 5n)
+      await scene.pass(3_000)
+      assert.deepEqual(scene.seen.toSorted(), ['g@1', 'g@2', 'new@5'])
+      await scene.run(scene.cluster.deleteGroupOffsets('g', [orders], scene.signal))
+      await scene.pass(3_000)
+      assert.equal(scene.seen.at(-1), 'g@removed')
+      scene.stopped.abort(new Error('enough'))
+      await assert.rejects(scene.run(ended), /enough/)
+      await scene.run(scene.walker.close())
+      assert.equal(scene.cluster.leases.held, 0)
+    })
+  })
+}
+
+describe('the schedule of polls', () => {
+  test('asks groups that move often, others ever less often', () => {
+    const schedule = new PollSchedule(limits)
+    schedule.setGroups(['a', 'b'], 0)
+    assert.deepEqual(schedule.due(0), ['a', 'b'])
+    schedule.asked('a', true, 0)
+    schedule.asked('b', false, 0)
+    assert.deepEqual(schedule.due(100), ['a'])
+    assert.deepEqual(schedule.due(150), ['a', 'b'])
+    assert.equal(schedule.nextAtMs(), 100)
+    for (let k = 0; k < 20; k++) schedule.asked('b', false, 0)
+    assert.deepEqual(schedule.due(799), ['a'])
+    assert.deepEqual(schedule.due(800), ['a', 'b'])
+    schedule.setGroups(['b'], 0)
+    assert.deepEqual(schedule.due(800), ['b'])
+  })
+
+  test('asks about so many at once, the most overdue first', () => {
+    const schedule = new PollSchedule({ ...limits, groupsMax: 1 })
+    schedule.setGroups(['a'], 5)
+    schedule.setGroups(['a', 'b'], 3)
+    assert.deepEqual(schedule.due(10), ['b'])
+    schedule.asked('b', false, 10)
+    assert.deepEqual(schedule.due(10), ['a'])
+  })
+})

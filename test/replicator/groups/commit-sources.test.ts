@@ -4,6 +4,11 @@ import type { CommitChange, CommitSource } from '../../../replicator/groups/comm
 import { OffsetsTopicCommits } from '../../../replicator/groups/offsets-topic-commits.ts'
 import { PollSchedule } from '../../../replicator/groups/poll-schedule.ts'
 import { PolledCommits } from '../../../replicator/groups/polled-commits.ts'
+import { ReadableCommits } from '../../../replicator/groups/readable-commits.ts'
+import { brokerId } from '../../../replicator/kafka/cluster.ts'
+import { protocolError } from '../../../replicator/kafka/errors.ts'
+import { offsetsTopic } from '../../../replicator/kafka/offsets-topic-records.ts'
+import { regionAlias } from '../../../replicator/topology/identifiers.ts'
 import type { DecideFault } from '../../simulation/faults.ts'
 import type { MemoryCluster } from '../../simulation/memory-cluster.ts'
 import { ShardScene } from '../shards/shard-scene.ts'
@@ -83,6 +88,75 @@ for (const [name, make] of Object.entries(sources)) {
     })
   })
 }
+
+describe('commits from the offsets topic, when it', () => {
+  const partitions = [0, 1].map((partition) => ({ topic: offsetsTopic, partition }))
+
+  test('changes its leaders: none is lost, none told twice', async () => {
+    const scene = new SourceScene()
+    await scene.commit('g', 1n)
+    scene.begin(sources['the offsets topic'] ?? assert.fail())
+    await scene.pass(1_000)
+    for (const [index, broker] of [2, 1, 2].entries()) {
+      for (const at of partitions) scene.target.moveLeader(at, brokerId(broker))
+      await scene.commit('g', BigInt(index + 2))
+      await scene.pass(3_000)
+    }
+    assert.deepEqual(scene.seen, ['g@1', 'g@2', 'g@3', 'g@4'])
+    scene.stopped.abort(new Error('enough'))
+    await scene.run(scene.walker.close())
+  })
+
+  test('loses its end: what the coordinators know now counts', async () => {
+    const scene = new SourceScene()
+    await scene.commit('g', 1n)
+    for (const offset of [2n, 3n]) await scene.commit('g', offset)
+    await scene.commit('gone', 7n)
+    scene.begin(sources['the offsets topic'] ?? assert.fail())
+    await scene.pass(1_000)
+    assert.deepEqual(scene.seen.toSorted(), ['g@3', 'gone@7'])
+    scene.seen.length = 0
+    for (const at of partitions) scene.target.log(at).truncate(1n)
+    await scene.pass(3_000)
+    const both = scene.seen.toSorted()
+    // One partition holds both groups, or each has its own.
+    assert.ok(both.includes('g@1'), `told: ${both}`)
+    scene.stopped.abort(new Error('enough'))
+    await scene.run(scene.walker.close())
+  })
+
+  test('loses everything: nobody has committed anything', async () => {
+    const scene = new SourceScene()
+    await scene.commit('g', 3n)
+    scene.begin(sources['the offsets topic'] ?? assert.fail())
+    await scene.pass(1_000)
+    for (const at of partitions) scene.target.log(at).truncate(0n)
+    await scene.pass(3_000)
+    assert.deepEqual(scene.seen, ['g@3', 'g@removed'])
+    scene.stopped.abort(new Error('enough'))
+    await scene.run(scene.walker.close())
+  })
+
+  test('may not be read: polls, and says so', async () => {
+    const denied = protocolError(29, { cluster: regionAlias('simulated'), topic: offsetsTopic })
+    const scene = new SourceScene()
+    await scene.commit('g', 3n)
+    const told: unknown[] = []
+    const source =
+      (failure: Error): MakeSource =>
+      (made) =>
+        new ReadableCommits({
+          offsetsTopic: { run: () => Promise.reject(failure) },
+          polling: (sources.polling ?? assert.fail())(made),
+          onPolling: (error) => told.push(error),
+        })
+    await assert.rejects(scene.run(scene.begin(source(new Error('else')))), /else/)
+    scene.begin(source(denied))
+    await scene.pass(1_000)
+    assert.deepEqual([told, scene.seen], [[denied], ['g@3']])
+    scene.stopped.abort(new Error('enough'))
+  })
+})
 
 describe('the schedule of polls', () => {
   test('asks groups that move often, others ever less often', () => {

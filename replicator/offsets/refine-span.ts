@@ -6,8 +6,9 @@ import { lastOffset, producerId } from '../records/batch-header.ts'
 import { alignStretches } from './align-stretches.ts'
 import { sourceBatchOf, targetBatchOf } from './batches-of-walks.ts'
 import type { CoarseSpan, ExactRun } from './offset-map.ts'
+import { probeTarget, type TargetWalk } from './probe-target.ts'
 import { SourceStretch } from './source-stretch.ts'
-import { TargetStretch } from './target-stretch.ts'
+import { type TargetBatch, TargetStretch } from './target-stretch.ts'
 
 const OFFSET_OUT_OF_RANGE = 1
 /** Retention may move a log's start between two requests. */
@@ -77,16 +78,18 @@ export async function refineSpan(
   if (producers === undefined) return stays('producers-unknown')
   const forwarding = forwardingOf(rule, origins)
   if (forwarding === undefined) return stays('origins-unknown')
-  const source = new SourceStretch(Number(span.sourceFrom), Number(span.sourceTo))
-  const target = new TargetStretch(Number(span.targetFrom), Number(span.targetTo))
   const isOurs = (id: bigint): boolean => producers === 'everybody' || producers.has(id)
-  const bytesMax = Math.ceil((tools.bytesMax ?? defaultBytesMax) / 2)
-  const either = new AbortController()
-  const both = AbortSignal.any([signal, either.signal])
-  const walks = [
-    walkLog(
-      tools.source,
-      {
+  const describe = (batch: VisitedBatch) => targetBatchOf(batch, isOurs(idOf(batch)))
+  const source = new SourceStretch(Number(span.sourceFrom), Number(span.sourceTo))
+  const probed = await probeEnds(span, tools.target, describe, signal)
+  const target = probed ?? new TargetStretch(Number(span.targetFrom), Number(span.targetTo))
+  if (probed !== undefined && isEveryOffset(span, probed)) source.addAll()
+  // What one log needs no more is left to the other.
+  const bytesMax = Math.ceil((tools.bytesMax ?? defaultBytesMax) / (probed === undefined ? 2 : 1))
+  const begins = await walkBoth(
+    [
+      source.reached < Number(span.sourceTo) && {
+        log: tools.source,
         from: span.sourceFrom,
         first: span.sourceFrom,
         bytesMax,
@@ -95,27 +98,28 @@ export async function refineSpan(
         take: (batch) =>
           limited(source, source.add(sourceBatchOf(batch, forwarding.takes(idOf(batch)), source.reached))),
       },
-      both,
-    ),
-    walkLog(
-      tools.target,
-      {
+      probed === undefined && {
+        log: tools.target,
         // The batch before it tells which sequence number follows.
         from: span.targetFrom > 0n ? span.targetFrom - 1n : 0n,
         first: span.targetFrom,
         bytesMax,
         isolation: 'read_uncommitted',
-        take: (batch) => limited(target, target.add(targetBatchOf(batch, isOurs(idOf(batch))))),
+        take: (batch) => limited(target, target.add(describe(batch))),
       },
-      both,
-    ),
-  ]
-  const begins = await Promise.all(walks).catch(async (error: unknown) => {
-    either.abort(error)
-    await Promise.allSettled(walks)
-    throw error
-  })
-  const isGone = begins.includes('gone')
+    ],
+    signal,
+  )
+  return alignedOf(span, source, target, begins.includes('gone'))
+}
+
+/** What both stretches tell together, and why they tell no more. */
+function alignedOf(
+  span: CoarseSpan,
+  source: SourceStretch,
+  target: TargetStretch,
+  isGone: boolean,
+): Refinement {
   const isReached = source.reached >= Number(span.sourceTo) && target.reached >= Number(span.targetTo)
   const reason = isGone ? 'gone' : isReached ? 'cleaned' : 'not-reached'
   if (target.isContradicted) return stays('contradiction')
@@ -127,7 +131,46 @@ export async function refineSpan(
   return { kind: 'refined', parts, coarse: parts.some((part) => !('count' in part)) ? reason : undefined }
 }
 
+/** Walks both logs at once; when one fails, the other is given up. */
+async function walkBoth(
+  wanted: readonly (Walking | false)[],
+  signal: AbortSignal,
+): Promise<readonly ('whole' | 'gone')[]> {
+  const either = new AbortController()
+  const both = AbortSignal.any([signal, either.signal])
+  const walks = wanted.filter((one) => one !== false).map((one) => walkLog(one, both))
+  try {
+    return await Promise.all(walks)
+  } catch (error) {
+    either.abort(error)
+    await Promise.allSettled(walks)
+    throw error
+  }
+}
+
+async function probeEnds(
+  { targetFrom, targetTo }: CoarseSpan,
+  { walks, topic, partition }: WalkedLog,
+  describe: (batch: VisitedBatch) => TargetBatch,
+  signal: AbortSignal,
+): Promise<TargetStretch | undefined> {
+  const rest = { topic, partition, isolation: 'read_uncommitted', atEnd: 'stop' } as const
+  const walk: TargetWalk<VisitedBatch> = async (from, visit) => {
+    await walks.walk({ ...rest, from, visit }, signal)
+  }
+  try {
+    return await probeTarget(targetFrom, targetTo, walk, describe)
+  } catch (error) {
+    if (!isOutOfRange(error)) throw error
+    return undefined
+  }
+}
+
+const isEveryOffset = ({ sourceFrom, sourceTo }: CoarseSpan, target: TargetStretch): boolean =>
+  target.pieces().reduce((sum, { min }) => sum + min, 0) === Number(sourceTo - sourceFrom)
+
 interface Walking {
+  readonly log: WalkedLog
   /** Where reading begins, and where the span does. */
   readonly from: bigint
   readonly first: bigint
@@ -139,8 +182,7 @@ interface Walking {
 
 /** @returns `gone` when the log's start lies inside the span, or behind it */
 async function walkLog(
-  { walks, topic, partition }: WalkedLog,
-  { from, first, bytesMax, isolation, prepare, take }: Walking,
+  { log: { walks, topic, partition }, from, first, bytesMax, isolation, prepare, take }: Walking,
   signal: AbortSignal,
 ): Promise<'whole' | 'gone'> {
   let bytes = 0

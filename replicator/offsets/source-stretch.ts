@@ -38,6 +38,11 @@ export class SourceStretch {
     return this.#next >= this.#to ? 'enough' : 'on'
   }
 
+  /** As many records were copied as there are offsets: so all of them were, whatever is there now. */
+  addAll(): void {
+    this.add({ base: this.#next, next: this.#to, forwarded: 'all' })
+  }
+
   /** What was not reached is unknown. */
   pieces(): readonly Piece[] {
     this.#stretch.addUnknown(this.#next, this.#to)

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { alignStretches } from '../../../replicator/offsets/align-stretches.ts'
 import { type CoarseSpan, type ExactRun, OffsetMap } from '../../../replicator/offsets/offset-map.ts'
+import { probeTarget } from '../../../replicator/offsets/probe-target.ts'
 import { type SourceBatch, SourceStretch } from '../../../replicator/offsets/source-stretch.ts'
 import { type TargetBatch, TargetStretch } from '../../../replicator/offsets/target-stretch.ts'
 import { sourceOffset, targetOffset } from '../../../replicator/records/offsets.ts'
@@ -105,6 +106,40 @@ describe('what two logs tell of a coarse span', () => {
       { numRuns: 1200 },
     )
     assert(seen.exact > 100 && seen.coarse > 100, JSON.stringify(seen))
+  })
+
+  test('the ends of a target stretch tell every offset of it, or nothing', async () => {
+    let told = 0
+    await fc.assert(
+      fc.asyncProperty(fc.record({ ...history, dirt }), async ({ begins, steps, seed, dirt }) => {
+        const { truth, map } = happened({ begins, steps })
+        const { target } = logsOf(truth, { source: 0, target: dirt }, chanceOf(seed))
+        // The whole copy, too: its ends are far apart.
+        const whole = span(begins[0], truth.source, begins[1], truth.target)
+        for (const { targetFrom, targetTo } of [whole, ...coarseOf(map)]) {
+          const probed = await probeTarget<TargetBatch>(
+            targetFrom,
+            targetTo,
+            async (from, visit) => {
+              for (const batch of target) if (batch.next > from && visit(batch) === 'enough') break
+            },
+            (batch) => batch,
+          )
+          if (probed === undefined) continue
+          told += 1
+          const offsets = probed
+            .pieces()
+            .flatMap(({ from, to }) => Array.from({ length: to - from }, (_, i) => from + i))
+          const copied = truth.copies.map((copy) => copy.target)
+          assert.deepEqual(
+            offsets,
+            copied.filter((at) => at >= targetFrom && at < targetTo),
+          )
+        }
+      }),
+      { numRuns: 500 },
+    )
+    assert(told > 100, String(told))
   })
 
   test('refining again what was not reached tells all of it in the end', () => {

@@ -117,8 +117,41 @@ describe('refining a span from the logs', () => {
     assert.equal(from.visits, 4, 'what lies behind the span is not visited')
     assert.deepEqual(
       [from, to].map(({ asked }) => asked.map(({ from, isolation, atEnd }) => [from, isolation, atEnd])),
-      [[[2n, 'read_committed', 'stop']], [[1n, 'read_uncommitted', 'stop']]],
+      [
+        [[2n, 'read_committed', 'stop']],
+        [
+          [1n, 'read_uncommitted', 'stop'],
+          [4n, 'read_uncommitted', 'stop'],
+        ],
+      ],
     )
+  })
+
+  test('where sequence numbers are as far apart as offsets, only the ends of the target are read', async () => {
+    const to = () =>
+      new FakeLog([
+        ...Array.from({ length: 100 }, (_, i) => copies(i * 10, 10, i * 10)),
+        visitedMarker({ producerId: 9n, producerEpoch: 2 }, 1000n),
+      ])
+    const dense = new FakeLog([records(0, 995)])
+    const whole = to()
+    const told = await refine(span(5, 995, 5, 1001), dense, whole)
+    assert.equal(told.kind, 'stays-coarse', 'five records more than were copied')
+    const here = to()
+    assert.deepEqual(await refine(span(5, 1000, 5, 1001), dense, here), {
+      kind: 'refined',
+      parts: [run(5, 5, 995)],
+      coarse: undefined,
+    })
+    assert.equal(here.visits, 3)
+    assert.equal(dense.asked.length, 1, 'only for the span that contradicts')
+    // A record of somebody else's between: the numbers are not as far apart.
+    const mixed = new FakeLog([copies(0, 30, 0), records(30, 1, theirs), copies(31, 69, 30)])
+    assert.deepEqual(await refine(span(0, 99, 0, 100), new FakeLog([records(0, 99)]), mixed), {
+      kind: 'refined',
+      parts: [run(0, 0, 30), run(30, 31, 69)],
+      coarse: undefined,
+    })
   })
 
   test('in an exclusive target every data batch is ours', async () => {
@@ -199,14 +232,14 @@ describe('refining a span from the logs', () => {
 
   test('what the budget does not reach stays coarse, and can be refined from there', async () => {
     const from = new FakeLog(Array.from({ length: 10 }, (_, i) => records(i * 10, 10)))
-    const to = new FakeLog(Array.from({ length: 10 }, (_, i) => copies(i * 10, 10, i * 10)))
-    const one = await refine(span(20, 100, 20, 100), from, to, { bytesMax: 1 })
+    const to = new FakeLog(Array.from({ length: 10 }, (_, i) => records(i * 10, 10)))
+    const one = await refine(span(20, 100, 20, 100), from, to, { bytesMax: 1, producers: 'everybody' })
     assert.deepEqual(one, {
       kind: 'refined',
       parts: [run(20, 20, 10), span(30, 100, 30, 100)],
       coarse: 'not-reached',
     })
-    assert.deepEqual(await refine(span(30, 100, 30, 100), from, to), {
+    assert.deepEqual(await refine(span(30, 100, 30, 100), from, to, { producers: 'everybody' }), {
       kind: 'refined',
       parts: [run(30, 30, 70)],
       coarse: undefined,

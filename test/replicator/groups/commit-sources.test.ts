@@ -95,7 +95,7 @@ describe('commits from the offsets topic, when it', () => {
   test('changes its leaders: none is lost, none told twice', async () => {
     const scene = new SourceScene()
     await scene.commit('g', 1n)
-    scene.begin(sources['the offsets topic'] ?? assert.fail())
+    void scene.begin(sources['the offsets topic'] ?? assert.fail())
     await scene.pass(1_000)
     for (const [index, broker] of [2, 1, 2].entries()) {
       for (const at of partitions) scene.target.moveLeader(at, brokerId(broker))
@@ -112,7 +112,7 @@ describe('commits from the offsets topic, when it', () => {
     await scene.commit('g', 1n)
     for (const offset of [2n, 3n]) await scene.commit('g', offset)
     await scene.commit('gone', 7n)
-    scene.begin(sources['the offsets topic'] ?? assert.fail())
+    void scene.begin(sources['the offsets topic'] ?? assert.fail())
     await scene.pass(1_000)
     assert.deepEqual(scene.seen.toSorted(), ['g@3', 'gone@7'])
     scene.seen.length = 0
@@ -128,11 +128,14 @@ describe('commits from the offsets topic, when it', () => {
   test('loses everything: nobody has committed anything', async () => {
     const scene = new SourceScene()
     await scene.commit('g', 3n)
-    scene.begin(sources['the offsets topic'] ?? assert.fail())
+    void scene.begin(sources['the offsets topic'] ?? assert.fail())
+    // Longer than one walk lasts.
+    await scene.pass(130_000)
+    await scene.commit('late', 4n)
     await scene.pass(1_000)
     for (const at of partitions) scene.target.log(at).truncate(0n)
     await scene.pass(3_000)
-    assert.deepEqual(scene.seen, ['g@3', 'g@removed'])
+    assert.deepEqual(scene.seen.toSorted(), ['g@3', 'g@removed', 'late@4', 'late@removed'])
     scene.stopped.abort(new Error('enough'))
     await scene.run(scene.walker.close())
   })
@@ -151,7 +154,7 @@ describe('commits from the offsets topic, when it', () => {
           onPolling: (error) => told.push(error),
         })
     await assert.rejects(scene.run(scene.begin(source(new Error('else')))), /else/)
-    scene.begin(source(denied))
+    void scene.begin(source(denied))
     await scene.pass(1_000)
     assert.deepEqual([told, scene.seen], [[denied], ['g@3']])
     scene.stopped.abort(new Error('enough'))

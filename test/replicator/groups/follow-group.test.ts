@@ -151,6 +151,7 @@ describe('one partition of a followed group', () => {
     assert.deepEqual(back.actions, [{ kind: 'look' }])
     assert.deepEqual(play([stands(999, 7, 'of a member')], back.state).actions, [commit(30)])
     // Only what stood there when it was given back.
+    assert.deepEqual(play([{ kind: 'given-back', atMs: 0 }]).actions, [{ kind: 'look' }])
     const early = play([{ kind: 'given-back', atMs: 0 }, stands(3, 1, 'old'), committed(110, 50)])
     const late = play([placed(110, 20, 50), stands(999, 50, 'new')], early.state)
     assert.deepEqual(late.actions, [nothing('committed-on-target')])

@@ -36,6 +36,8 @@ const commands: Readonly<Record<string, string>> = {
   'npx causeway verify -c causeway.yaml': 'walk',
   'npx causeway flow resume -c causeway.yaml payments/0 --from next --dry-run': 'walk',
   'npx causeway flow resume --help': 'below',
+  'npx causeway offsets translate -c causeway.yaml payments/0@4198': 'walk',
+  'npx causeway offsets translate --help': 'below',
   'curl -s http://localhost:8480/readyz': 'walk, by fetch',
   'npx causeway local up --regions us-east,eu-west': 'walk',
   'npx causeway local up --regions us-east --secure': 'local-secure.test.ts starts such a cluster',
@@ -232,6 +234,16 @@ describe('the README', { timeout: 280_000 }, () => {
     assert.equal(stdout.replaceAll(/offset \d+/g, 'offset N'), shown.replaceAll(/offset \d+/g, 'offset N'))
   }
 
+  /** Likewise: the offsets are others. */
+  async function translateAsShown(configFile: string, partition: number) {
+    const shown = blocks.find(({ text }) => text.trimEnd().endsWith('exact'))?.text
+    const args = ['offsets', 'translate', '-c', configFile, `payments/${partition}@1`]
+    const { code, stdout, stderr } = await causeway(args)
+    assert.equal(code, 0, stdout + stderr)
+    const shape = (text: string | undefined) => text?.replaceAll(/\d+/g, 'N')
+    assert.equal(shape(stdout), shape(shown))
+  }
+
   async function replicateAsShown(config: object, source: readonly string[], target: readonly string[]) {
     const replicate = await ReplicateProcess.start(scratch, config)
     try {
@@ -259,6 +271,7 @@ describe('the README', { timeout: 280_000 }, () => {
         )
       }
       assert.ok(!(await admins[1].listTopics()).includes('ledger.tmp.scratch'))
+      const written = (await admins[0].fetchTopicOffsets('payments')).find(({ high }) => high === '1')
       await Promise.all(admins.map((admin) => admin.disconnect()))
       await verifyAsShown(replicate.configFile)
       await resumeAsShown(replicate.configFile)
@@ -266,6 +279,7 @@ describe('the README', { timeout: 280_000 }, () => {
       const created = await replicate.logged('target-topic-created', { topic: 'payments' })
       assert.deepEqual({ ...created, time: '' }, { ...JSON.parse(line), time: '' })
       await replicate.stop()
+      await translateAsShown(replicate.configFile, written?.partition ?? -1)
     } finally {
       await replicate.kill()
     }

@@ -6,6 +6,7 @@ import type { Cluster, FetchRequest } from '../../../replicator/kafka/cluster.ts
 import { TopicLog } from '../../../replicator/kafka/topic-log.ts'
 import { type MapKey, planChunks } from '../../../replicator/offsets/map-chunks.ts'
 import { OffsetMap } from '../../../replicator/offsets/offset-map.ts'
+import { RunStore } from '../../../replicator/offsets/run-store.ts'
 import { sourceOffset, targetOffset } from '../../../replicator/records/offsets.ts'
 import { regionAlias } from '../../../replicator/topology/identifiers.ts'
 import type { FlowId } from '../../../replicator/topology/model.ts'
@@ -209,7 +210,10 @@ describe('createOffsetLookup', () => {
     'believes the topic that was copied last, and the partition of the map that got furthest',
     scene(async (scene) => {
       await scene.create(mapTopic, 'us.orders')
-      await scene.write(mapOf(run(10, 6, 30)), { topicId: 'former' })
+      // Under a chunk number of its own, as until it is deleted.
+      const former = new OffsetMap(new RunStore({ source: 10, target: 5 }, [], 5, 100))
+      former.append(run(10, 6, 30))
+      await scene.write(former, { topicId: 'former' })
       await scene.write(mapOf(run(10, 8, 10)), { topicId: 'present' })
       const lookup = scene.lookup()
       const offsetAt = async (position: bigint) => {

@@ -42,6 +42,6 @@ export async function probeTarget<Batch>(
       return next >= to || batches >= BATCHES_MAX ? 'enough' : 'on'
     })
   }
-  if (stretch.reached < Number(to) || stretch.isContradicted || stretch.hasGaps) return undefined
+  if (stretch.reached < Number(to) || stretch.isContradicted) return undefined
   return stretch.pieces().every((piece) => piece.min === piece.to - piece.from) ? stretch : undefined
 }

@@ -63,11 +63,6 @@ export class TargetStretch {
     return this.#isContradicted
   }
 
-  /** Something is missing behind the last batch of ours. */
-  get hasGaps(): boolean {
-    return this.#gaps.length > 0
-  }
-
   get size(): number {
     return this.#stretch.pieces.length + this.#gaps.length
   }

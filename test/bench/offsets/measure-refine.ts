@@ -1,7 +1,7 @@
 /**
  * How long it takes to refine a coarse span of the offset map from the logs of real brokers:
  *
- *   node test/bench/offsets/measure-refine.ts
+ *   node test/bench/offsets/measure-refine.ts [records of a batch]
  *
  * Both logs lie on one broker of its own; 100 000 records of 1 KiB in batches of about 1 MiB, then in batches of one.
  */
@@ -18,6 +18,7 @@ import { installKafka } from '../../../replicator/local/installation.ts'
 import { startLocalCluster } from '../../../replicator/local/local-cluster.ts'
 import { LogWalks } from '../../../replicator/logs/log-walks.ts'
 import { refineSpan } from '../../../replicator/offsets/refine-span.ts'
+import { rewriteForTarget } from '../../../replicator/records/batch-header.ts'
 import { sourceOffset, targetOffset } from '../../../replicator/records/offsets.ts'
 import { regionAlias } from '../../../replicator/topology/identifiers.ts'
 import { buildBatch, recordsOf } from '../../simulation/record-batches.ts'
@@ -25,7 +26,7 @@ import { buildBatch, recordsOf } from '../../simulation/record-batches.ts'
 const records = 100_000
 const rounds = 7
 /** Requests under way at once while the logs are written. */
-const inFlight = 20
+const inFlight = 5
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
 
@@ -43,9 +44,14 @@ async function fill(
   const batch = buildBatch(recordsOf(pairs, Date.now()))
   const channel = await cluster.openChannel(leader, signal)
   let left = records / batchRecords
+  let baseSequence = 0
   const write = async () => {
     while (left-- > 0) {
-      const batches = [{ topic, partition: 0, batch: Buffer.from(batch) }]
+      const own = Buffer.from(batch)
+      // As the flow writes: with sequence numbers, in order.
+      rewriteForTarget(own, 0, { producerId: 900_001n, producerEpoch: 0, baseSequence })
+      baseSequence += batchRecords
+      const batches = [{ topic, partition: 0, batch: own }]
       const { results } = await channel.produce({ batches, timeoutMs: 30_000 }, signal)
       for (const { result } of results) if (!result.ok) throw result.error
     }
@@ -97,7 +103,7 @@ const cluster = createKafkaCluster({ alias, settings, clock: systemClock, random
 const admin = kafkajsClient('measure-refine', broker.bootstrap).admin()
 try {
   await admin.connect()
-  for (const batchRecords of [1000, 1]) {
+  for (const batchRecords of process.argv[2] === undefined ? [1000, 1] : [Number(process.argv[2])]) {
     const topics = [`source-${batchRecords}`, `target-${batchRecords}`] as const
     await admin.createTopics({
       topics: topics.map((topic) => ({ topic, numPartitions: 1 })),

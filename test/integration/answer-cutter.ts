@@ -62,7 +62,7 @@ export class AnswerCutter {
       for (let end = frameEnd(pending); end !== undefined; end = frameEnd(pending)) {
         const frame = pending.subarray(0, end)
         pending = pending.subarray(end)
-        if (this.#armed !== undefined && frame.readInt16BE(4) === produceKey && frame.includes(this.#armed)) {
+        if (this.#armed !== undefined && isProduceTo(frame, this.#armed)) {
           this.#armed = undefined
           swallows = true
         }
@@ -89,6 +89,15 @@ export class AnswerCutter {
     for (const socket of this.#sockets) socket.destroy()
     this.#cut.resolve()
   }
+}
+
+/** Internal topics' records name topics too: what counts is the name as a field of the request, behind its length. */
+function isProduceTo(frame: Buffer, topic: string): boolean {
+  if (frame.readInt16BE(4) !== produceKey) return false
+  const name = Buffer.from(topic)
+  const at = frame.indexOf(name)
+  // Flexible versions say the length plus one as a varint, the others the length in two bytes.
+  return at > 0 && [name.length, name.length + 1].includes(frame.readUInt8(at - 1))
 }
 
 /** Where the first request of a stream ends, once it is all there. */

@@ -103,10 +103,12 @@ export class PartitionStarter {
       this.#former.has({ topic: source.name, partition })
     const groups = [newcomers.filter((each) => !isElsewhere(each)), newcomers.filter(isElsewhere)]
     const [ours = [], adopted = []] = groups.map((group) => group.map((each) => this.#candidate(each)))
-    await Promise.all([
+    const both = await Promise.allSettled([
       this.#startAll(shard, ours, undefined, calls, signal),
       this.#adopt(shard, adopted, calls, signal),
     ])
+    // Whoever failed waits for the others: none may be begun again while it still runs.
+    for (const outcome of both) if (outcome.status === 'rejected') throw outcome.reason
   }
 
   /** As {@link #startAll}, for partitions of which other shards have progress. */

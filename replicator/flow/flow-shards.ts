@@ -187,9 +187,12 @@ export class FlowShards implements ShardHolder {
   /** A shard for what is done about partitions that are no longer its own. */
   lend(index: number): BorrowedShard {
     const held = this.#held.get(index)
-    if (held !== undefined) return { shard: held.shard, ended: held.stop.signal, giveBack() {} }
+    if (held !== undefined) {
+      const { shard, stop } = held
+      return { shard, ended: stop.signal, onLost: () => this.#lost(held), giveBack() {} }
+    }
     const shard = this.#context.makeShard(index)
-    return { shard, ended: undefined, giveBack: () => shard.close() }
+    return { shard, ended: undefined, onLost() {}, giveBack: () => shard.close() }
   }
 
   /** Gives everything up at once. */

@@ -12,6 +12,8 @@ export interface BorrowedShard {
   readonly shard: Shard
   /** Whoever lends it needs it no longer, or has lost it. */
   readonly ended: AbortSignal | undefined
+  /** It turned out that another process has it: whoever holds it may hear of it from nobody else. */
+  readonly onLost: () => void
   readonly giveBack: () => void
 }
 
@@ -150,7 +152,7 @@ export interface Adopted {
 
 /** @throws ShardLostError when the shard is given up meanwhile by whoever holds it */
 async function during<Result>(
-  { shard, ended }: BorrowedShard,
+  { shard, ended, onLost }: BorrowedShard,
   signal: AbortSignal,
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
@@ -158,6 +160,7 @@ async function during<Result>(
     return await work(ended === undefined ? signal : AbortSignal.any([signal, ended]))
   } catch (error) {
     signal.throwIfAborted()
+    if (error instanceof ShardLostError) onLost()
     throw ended?.aborted ? new ShardLostError(shard.index, error) : error
   }
 }

@@ -19,6 +19,8 @@ import { PartitionMap } from './partition-map.ts'
 
 /** Appended at once; a chunk is far smaller. */
 const APPEND_BYTES_MAX = 512 * 1024
+/** A takeover has better to do at first, in milliseconds. */
+const FIRST_AFTER_MS = 2000
 /** Each attempt takes an epoch of the shard's: after a failure the next one waits for so many intervals. */
 const RETRY_INTERVALS = 6
 /** How long our own marker is waited for, in milliseconds. */
@@ -87,6 +89,7 @@ export class ShardMaps {
   /** Reads what was written before, then writes what changes, until the signal aborts. @throws ShardLostError */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, intervalMs } = this.#options
+    await clock.sleep(Math.min(FIRST_AFTER_MS, intervalMs), signal)
     while (true) {
       const isDone = await this.#attempt(signal)
       await clock.sleep(isDone ? intervalMs : RETRY_INTERVALS * intervalMs, signal)

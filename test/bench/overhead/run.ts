@@ -119,8 +119,6 @@ async function compare(parts: Parts, systems: Readonly<Record<Tree, System>>, ro
     cpuSecondsPerGB: { before: spreadOf(cpu('before')), now: spreadOf(cpu('now')) },
     bytesPerSecond: { before: spreadOf(rate('before')), now: spreadOf(rate('now')) },
     ratioOfMedians: spreadOf(cpu('now')).median / spreadOf(cpu('before')).median,
-    // What else the machine does only ever adds to a run: the best ones are the least disturbed.
-    ratioOfBest: spreadOf(cpu('now')).min / spreadOf(cpu('before')).min,
     ratioByRound: spreadOf(paired),
     runs,
   }

@@ -24,6 +24,7 @@ const commands: Readonly<Record<string, string>> = {
   'npm run bench -- --quick': 'takes minutes; test/bench has tests of its own',
   'npm run bench:kills': 'takes long; kill-storm.test.ts runs a short one',
   'npm run bench:takeover': 'takes minutes; test/bench has its pure parts',
+  'npm run bench:rolling-restart': 'takes minutes; test/bench has its pure parts',
   'npm run bench:overhead': 'takes minutes; test/bench has its pure parts',
   'npm run simulate -- --seed 1': 'takes its time; test/simulation runs a few seeds',
   'npm run check': 'part of npm test',

@@ -3,6 +3,7 @@ import type { Clock } from '../../clock/clock.ts'
 import type { Random } from '../../clock/random.ts'
 import type { Cluster } from '../../kafka/cluster.ts'
 import { KafkaError } from '../../kafka/errors.ts'
+import { OneAtATime } from '../../kafka/one-at-a-time.ts'
 import type { LogWalks } from '../../logs/log-walks.ts'
 import { MapChunkIndex } from '../../offsets/map-chunk-index.ts'
 import { allOutdated, type ChunkPlan, type MapTopicIds } from '../../offsets/map-chunks.ts'
@@ -58,6 +59,7 @@ export class ShardMaps {
   /** What was read, and no map has joined yet. */
   #found: MapChunkIndex | undefined
   #mayAppend = false
+  readonly #turns = new OneAtATime()
 
   constructor(options: ShardMapsOptions) {
     this.#options = options
@@ -96,16 +98,21 @@ export class ShardMaps {
     }
   }
 
-  /** Writes everything that changed, if the maps were read. @throws KafkaError, ShardLostError; the signal's reason */
+  /** Writes everything that changed, before the shard goes to somebody else. @throws ShardLostError; the signal's reason */
   async flush(signal: AbortSignal): Promise<void> {
-    if (this.#found !== undefined) await this.#write(signal)
+    if (this.#maps.size > 0) await this.#attempt(signal)
   }
 
   close(): void {
     this.#journal.close()
   }
 
-  async #attempt(signal: AbortSignal): Promise<boolean> {
+  /** One at a time: two appends under way would have the same sequence number. */
+  #attempt(signal: AbortSignal): Promise<boolean> {
+    return this.#turns.run(() => this.#readAndWrite(signal))
+  }
+
+  async #readAndWrite(signal: AbortSignal): Promise<boolean> {
     const { onTrouble, prepare } = this.#options
     try {
       if (this.#found === undefined) {

@@ -99,7 +99,7 @@ describe('the README', { timeout: 280_000 }, () => {
 
   test('names scripts and commands that exist', async () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-    for (const [, name = ''] of readme.matchAll(/npm run ([\w:]+)/g)) assert.ok(scripts[name], name)
+    for (const [, name = ''] of readme.matchAll(/npm run ([\w:-]+)/g)) assert.ok(scripts[name], name)
     assert.ok(existsSync(join(root, 'node_modules/.bin/causeway')), 'npm ci links the command for npx')
     const program = buildProgram()
     for (const [, words = ''] of readme.matchAll(/npx causeway((?: [a-z]+)*)/g)) {

@@ -1,12 +1,12 @@
-import type { BackoffPolicy } from '../clock/backoff.ts'
-import type { Clock } from '../clock/clock.ts'
-import type { Random } from '../clock/random.ts'
-import type { Cluster } from '../kafka/cluster.ts'
-import { TopicLog } from '../kafka/topic-log.ts'
-import { MapChunkIndex } from './map-chunk-index.ts'
-import type { MapKey, MapTopicIds } from './map-chunks.ts'
-import type { OffsetMap } from './offset-map.ts'
-import { readChunks } from './read-chunks.ts'
+import type { BackoffPolicy } from '../../replicator/clock/backoff.ts'
+import type { Clock } from '../../replicator/clock/clock.ts'
+import type { Random } from '../../replicator/clock/random.ts'
+import type { Cluster } from '../../replicator/kafka/cluster.ts'
+import { TopicLog } from '../../replicator/kafka/topic-log.ts'
+import { MapChunkIndex } from '../../replicator/offsets/map-chunk-index.ts'
+import type { MapKey, MapTopicIds } from '../../replicator/offsets/map-chunks.ts'
+import type { OffsetMap } from '../../replicator/offsets/offset-map.ts'
+import { readChunks } from '../../replicator/offsets/read-chunks.ts'
 
 export interface MapTopic {
   /** Where the copy is, and the map topic with it. */

@@ -3,6 +3,7 @@ import type { VisitedBatch } from '../logs/log-walk.ts'
 import {
   baseOffset,
   baseSequence,
+  isProducedBy,
   lastOffset,
   lastOffsetDelta,
   producerEpoch,
@@ -67,9 +68,8 @@ export class TargetTailReader {
       this.#gapSinceOurs ??= this.#next
     }
     this.#next = lastOffset(buffer, at) + 1n
-    const producer = { producerId: producerId(buffer, at), producerEpoch: producerEpoch(buffer, at) }
-    if (verdict === 'control') return isSame(producer, this.#marker) ? this.#end() : 'on'
-    if (isSame(producer, this.#progress.producer)) {
+    if (verdict === 'control') return isProducedBy(buffer, at, this.#marker) ? this.#end() : 'on'
+    if (isProducedBy(buffer, at, this.#progress.producer)) {
       const sequence = baseSequence(buffer, at)
       const expected = sequenceAfter(this.#progress.sequence, this.#records)
       if (sequence !== expected && this.#gapSinceOurs === undefined) {
@@ -81,7 +81,9 @@ export class TargetTailReader {
       this.#gapSinceOurs = undefined
       return 'on'
     }
-    if (!this.#formerIds.has(producer.producerId)) return 'on'
+    const id = producerId(buffer, at)
+    if (!this.#formerIds.has(id)) return 'on'
+    const producer = { producerId: id, producerEpoch: producerEpoch(buffer, at) }
     this.#result = { kind: 'stranger', at: base, producer }
     return 'enough'
   }
@@ -95,6 +97,3 @@ export class TargetTailReader {
     return 'enough'
   }
 }
-
-const isSame = (a: ProducerIdentity, b: ProducerIdentity): boolean =>
-  a.producerId === b.producerId && a.producerEpoch === b.producerEpoch

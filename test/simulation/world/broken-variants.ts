@@ -71,7 +71,7 @@ export const brokenVariants: readonly BrokenVariant[] = [
     edits: [
       {
         file: 'shards/target-tail.ts',
-        from: "return isSame(producer, this.#marker) ? this.#end() : 'on'",
+        from: "return isProducedBy(buffer, at, this.#marker) ? this.#end() : 'on'",
         to: 'return this.#end()',
       },
     ],

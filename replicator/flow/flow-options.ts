@@ -9,6 +9,7 @@ import type { TopicRules } from '../topics/topic-pair.ts'
 import type { Flow } from '../topology/model.ts'
 import type { AnnounceFlowEvent } from './events.ts'
 import type { FlowLimits } from './flow-limits.ts'
+import type { MakeCompanion } from './shard-companion.ts'
 
 /** Everything a flow needs; it keeps nothing outside. */
 export interface FlowOptions {
@@ -17,6 +18,8 @@ export interface FlowOptions {
   readonly progressTopic: string
   /** Name of the compacted topic on the target that keeps the offset maps. Without it none are kept. */
   readonly mapTopic?: string
+  /** What else is done for each shard that this process owns. */
+  readonly companions?: readonly MakeCompanion[]
   /** The `transactional.id` that owns a shard, on the target. */
   readonly transactionalIdOf: (shard: number) => string
   /** Which of the flow's shards this process may own. */

@@ -5,6 +5,7 @@ import type { ShardMaps } from './maps/shard-maps.ts'
 import type { PartitionSurroundings } from './partition-flow.ts'
 import type { PartitionStarter } from './partition-starter.ts'
 import type { SettledCounts } from './partition-window.ts'
+import type { CopiedPartition, ShardCompanion } from './shard-companion.ts'
 import type { SourceReader } from './source-reader.ts'
 import type { TargetWriter } from './target-writer.ts'
 import type { TaskSet } from './task-set.ts'
@@ -16,6 +17,10 @@ export interface FlowShardsContext {
   readonly makeShard: (index: number) => Shard
   /** Keeps the offset maps of a shard; `undefined` where nobody keeps them. */
   readonly makeMaps: (shard: Shard) => ShardMaps | undefined
+  readonly makeCompanions: (
+    shard: Shard,
+    copies: () => readonly CopiedPartition[],
+  ) => readonly ShardCompanion[]
   readonly memoryMs: number
   readonly starter: PartitionStarter
   readonly reader: SourceReader

@@ -208,7 +208,8 @@ export class FlowShards implements ShardHolder {
 
   #hold(index: number): void {
     const shard = this.#context.makeShard(index)
-    const held = heldShard(shard, this.#context.makeMaps(shard))
+    const { makeMaps, makeCompanions } = this.#context
+    const held = heldShard(shard, makeMaps(shard), makeCompanions)
     this.#held.set(index, held)
     this.#startMissing(held)
   }
@@ -310,8 +311,9 @@ export class FlowShards implements ShardHolder {
       }, signal),
     )
     this.#run(held, (signal) => keepProgress(held, options, signal))
-    const { maps } = held
+    const { maps, companions } = held
     if (maps !== undefined) this.#run(held, (signal) => maps.run(signal))
+    for (const companion of companions) this.#run(held, (signal) => companion.run(signal))
   }
 
   async #release(held: HeldShard): Promise<void> {
@@ -347,6 +349,7 @@ export class FlowShards implements ShardHolder {
     for (const [key, partition] of held.partitions) this.#drop(held, key, partition)
     held.shard.close()
     held.maps?.close()
+    for (const companion of held.companions) companion.close()
     if (this.#held.get(held.shard.index) === held) this.#held.delete(held.shard.index)
   }
 

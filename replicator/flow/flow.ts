@@ -253,6 +253,10 @@ class FlowEngine {
       options: this.#options,
       makeShard,
       makeMaps: shardMapsMaker(this.#options, this.#targetWalks),
+      makeCompanions: (shard, copies) => {
+        const walks = { source: this.#sourceWalks, target: this.#targetWalks }
+        return (this.#options.companions ?? []).map((make) => make({ shard, copies, walks }))
+      },
       memoryMs: memory.limits.memoryMs,
       starter: new PartitionStarter(this.#options, this.#sourceWalks, this.#targetWalks, former),
       reader: this.#reader,

@@ -2,12 +2,14 @@ import type { Progress } from '../shards/progress-record.ts'
 import type { Shard } from '../shards/shard.ts'
 import type { ShardMaps } from './maps/shard-maps.ts'
 import type { PartitionFlow } from './partition-flow.ts'
+import type { CopiedPartition, ShardCompanion } from './shard-companion.ts'
 import type { StoppedPartition } from './snapshot.ts'
 
 /** A shard that this process owns, and what it does with it. */
 export interface HeldShard {
   readonly shard: Shard
   readonly maps: ShardMaps | undefined
+  readonly companions: readonly ShardCompanion[]
   /** Ends everything that is done for the shard. */
   readonly stop: AbortController
   /** By `topic/partition`. */
@@ -35,12 +37,18 @@ export interface HeldShard {
   isProving: boolean
 }
 
-export function heldShard(shard: Shard, maps: ShardMaps | undefined): HeldShard {
+export function heldShard(
+  shard: Shard,
+  maps: ShardMaps | undefined,
+  makeCompanions: (shard: Shard, copies: () => readonly CopiedPartition[]) => readonly ShardCompanion[],
+): HeldShard {
+  const partitions = new Map<string, PartitionFlow>()
   return {
     shard,
     maps,
+    companions: makeCompanions(shard, () => copiesOf(partitions, maps)),
     stop: new AbortController(),
-    partitions: new Map(),
+    partitions,
     starting: new Set(),
     refused: new Map(),
     tried: new Set(),
@@ -54,3 +62,17 @@ export function heldShard(shard: Shard, maps: ShardMaps | undefined): HeldShard 
     judgedTurn: -1,
   }
 }
+
+const copiesOf = (
+  partitions: ReadonlyMap<string, PartitionFlow>,
+  maps: ShardMaps | undefined,
+): readonly CopiedPartition[] =>
+  [...partitions.values()].map(({ place, partition, targetTopic }) => {
+    const kept = maps?.of(place.sourceTopic, partition)
+    return {
+      topic: place.sourceTopic,
+      partition,
+      targetTopic,
+      map: kept?.isWhole === true ? kept.map : undefined,
+    }
+  })

@@ -27,6 +27,7 @@ export async function keepProgress(
 export async function writeAll(held: HeldShard, options: FlowOptions, signal: AbortSignal): Promise<void> {
   await writeProgress(held, options, signal)
   await held.maps?.flush(signal)
+  for (const companion of held.companions) await companion.finish(signal)
 }
 
 async function writeProgress(

@@ -4,6 +4,7 @@ import type { Flow } from './model.ts'
 export const internalTopicKinds = [
   'progress',
   'map',
+  'groups',
   'producers',
   'control',
   'route',

@@ -1,6 +1,7 @@
 /** What the benchmark does with a cluster besides copying: topics made, watched and removed. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
+import { createTopics } from '../integration/create-topics.ts'
 
 /** One of the two clusters, as the benchmark sees it. */
 export class BenchCluster {
@@ -23,10 +24,7 @@ export class BenchCluster {
 
   /** Creates a topic of replication factor 1 and waits for its leaders. */
   async createTopic(topic: string, partitions: number): Promise<void> {
-    await this.#admin.createTopics({
-      topics: [{ topic, numPartitions: partitions, replicationFactor: 1 }],
-      waitForLeaders: true,
-    })
+    await createTopics(this.#admin, [{ topic, numPartitions: partitions, replicationFactor: 1 }])
   }
 
   /** True if the cluster lists it; its leaders may not be there yet. */

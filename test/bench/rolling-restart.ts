@@ -13,6 +13,7 @@ import { kafkajsClient } from '../../replicator/cli/demo/kafkajs-client.ts'
 import { installKafka } from '../../replicator/local/installation.ts'
 import { type LocalCluster, startLocalCluster } from '../../replicator/local/local-cluster.ts'
 import { shardOf } from '../../replicator/shards/shard-of.ts'
+import { createTopics } from '../integration/create-topics.ts'
 import { ReplicateProcess, until } from '../integration/replicate-process.ts'
 import { describeMachine } from './machine.ts'
 import { latencyOf } from './statistics.ts'
@@ -164,7 +165,7 @@ async function measure(mode: 'dynamic' | 'static', setting: Setting) {
   const topic = `rolling-${mode}`
   const admin = kafkajsClient('rolling', source.bootstrap).admin()
   await admin.connect()
-  await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: true })
+  await createTopics(admin, [{ topic, numPartitions: partitions }])
   await admin.disconnect()
   const config = {
     name: topic,

@@ -16,6 +16,7 @@ import type { ConnectionSettings } from '../../replicator/kafka/settings.ts'
 import { regionAlias } from '../../replicator/topology/identifiers.ts'
 import { codeOf, eventually } from '../contract/contract-harness.ts'
 import { lastCommits, toldOf } from '../contract/offsets-topic-contract.ts'
+import { createTopics } from './create-topics.ts'
 import { testBrokers } from './flow-pair.ts'
 
 const clock = systemClock
@@ -48,7 +49,7 @@ describe('consumer groups', { timeout: 120_000 }, () => {
   async function newTopic(): Promise<{ readonly topic: string; readonly group: string }> {
     const run = randomUUID().slice(0, 8)
     const topic = `groups-${run}`
-    await admin.createTopics({ topics: [{ topic, numPartitions: 2 }], waitForLeaders: true })
+    await createTopics(admin, [{ topic, numPartitions: 2 }])
     return { topic, group: `group-${run}` }
   }
 

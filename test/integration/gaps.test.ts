@@ -11,6 +11,7 @@ import { Admin as RecordAdmin } from '@platformatic/kafka'
 import type { Admin, Kafka, Producer } from 'kafkajs'
 import { kafkajsClient } from '../../replicator/cli/demo/kafkajs-client.ts'
 import { readFingerprints } from '../kill/read-records.ts'
+import { createTopics } from './create-topics.ts'
 import { testBrokers } from './flow-pair.ts'
 import { causewayCommand, ReplicateProcess, until } from './replicate-process.ts'
 
@@ -57,10 +58,10 @@ before(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'causeway-gaps-'))
   source = await sideOf('CAUSEWAY_TEST_SOURCE')
   target = await sideOf('CAUSEWAY_TEST_TARGET')
-  await source.admin.createTopics({
-    topics: Object.values(topics).map((topic) => ({ topic, numPartitions: 2 })),
-    waitForLeaders: true,
-  })
+  await createTopics(
+    source.admin,
+    Object.values(topics).map((topic) => ({ topic, numPartitions: 2 })),
+  )
   for (const topic of Object.values(topics)) for (const partition of [0, 1]) await write(topic, partition, 8)
   config = {
     name: `gaps-${run}`,
@@ -178,7 +179,7 @@ async function nothingStands(): Promise<void> {
 
 async function createdAgain(admin: Admin, topic: string): Promise<void> {
   const create = async () => {
-    await admin.createTopics({ topics: [{ topic, numPartitions: 2 }], waitForLeaders: true })
+    await createTopics(admin, [{ topic, numPartitions: 2 }])
     return true
   }
   await until('the topic is there again', () => create().catch(() => undefined))

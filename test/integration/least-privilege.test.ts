@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import kafkajs, { type Admin, type Kafka } from 'kafkajs'
+import { createTopics } from './create-topics.ts'
 import { type LogEntry, ReplicateProcess, until } from './replicate-process.ts'
 
 const {
@@ -126,14 +127,11 @@ describe('the permissions that the README asks for', { timeout: 280_000 }, () =>
     const run = randomUUID().slice(0, 8)
     const [fresh, present] = [`fresh-${run}`, `present-${run}`]
     const configEntries = [{ name: 'retention.ms', value: '7200000' }]
-    await admin.createTopics({
-      topics: [
-        { topic: fresh, numPartitions: 2, configEntries },
-        { topic: present, numPartitions: 2, configEntries },
-        { topic: `us-east.${present}`, numPartitions: 1 },
-      ],
-      waitForLeaders: true,
-    })
+    await createTopics(admin, [
+      { topic: fresh, numPartitions: 2, configEntries },
+      { topic: present, numPartitions: 2, configEntries },
+      { topic: `us-east.${present}`, numPartitions: 1 },
+    ])
     const producer = kafka.producer()
     await producer.connect()
     for (const topic of [fresh, present])

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
 import { installKafka, type KafkaInstallation } from '../../replicator/local/installation.ts'
 import { type LocalCluster, startLocalCluster } from '../../replicator/local/local-cluster.ts'
+import { createTopics } from './create-topics.ts'
 
 const signal = new AbortController().signal
 
@@ -18,7 +19,7 @@ async function produceAndCount(
   const producer = kafka.producer()
   await Promise.all([admin.connect(), producer.connect()])
   try {
-    await admin.createTopics({ topics: [{ topic }], waitForLeaders: true })
+    await createTopics(admin, [{ topic }])
     await producer.send({ topic, acks: -1, messages: values.map((value) => ({ value })) })
     const offsets = await admin.fetchTopicOffsets(topic)
     return Number(offsets[0]?.high)

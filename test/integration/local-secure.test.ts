@@ -9,6 +9,7 @@ import {
   type SecureAccess,
   startLocalCluster,
 } from '../../replicator/local/local-cluster.ts'
+import { createTopics } from './create-topics.ts'
 
 const signal = new AbortController().signal
 
@@ -19,7 +20,7 @@ async function createAndProduce(config: KafkaConfig, topic: string): Promise<voi
   const producer = kafka.producer({ retry: { retries: 1 } })
   try {
     await admin.connect()
-    await admin.createTopics({ topics: [{ topic }], waitForLeaders: true })
+    await createTopics(admin, [{ topic }])
     await producer.connect()
     await producer.send({ topic, messages: [{ value: topic }] })
   } finally {

@@ -8,6 +8,7 @@ import type { Admin, Kafka } from 'kafkajs'
 import { kafkajsClient } from '../../replicator/cli/demo/kafkajs-client.ts'
 import { exitCode } from '../../replicator/cli/exit-codes.ts'
 import { runCommand } from '../../replicator/local/run-command.ts'
+import { createTopics } from './create-topics.ts'
 import { causewayCommand, ReplicateProcess, until } from './replicate-process.ts'
 import { verifyResult } from './verify-process.ts'
 
@@ -39,7 +40,7 @@ after(async () => {
 
 async function filledTopic(records: number): Promise<string> {
   const topic = `mm2-${randomUUID().slice(0, 8)}`
-  await admins.A.createTopics({ topics: [{ topic, numPartitions: 3 }], waitForLeaders: true })
+  await createTopics(admins.A, [{ topic, numPartitions: 3 }])
   const producer = source.producer()
   await producer.connect()
   const messages = Array.from({ length: records }, (_, i) => ({ key: `key ${i}`, value: randomUUID() }))

@@ -7,6 +7,7 @@ import { createOffsetLookup, type OffsetLookup } from '../../replicator/app/offs
 import { kafkajsClient } from '../../replicator/cli/demo/kafkajs-client.ts'
 import { type CommandOutcome, runCommand } from '../../replicator/local/run-command.ts'
 import type { ReadRecord } from '../kill/read-records.ts'
+import { createTopics } from './create-topics.ts'
 import { testBrokers } from './flow-pair.ts'
 import { causewayCommand, until } from './replicate-process.ts'
 import { killBeforeProgress, TrapScene } from './traps-scene.ts'
@@ -182,7 +183,7 @@ describe('causeway offsets translate', { timeout: 280_000 }, () => {
     const group = `group-${scene.name}`
     const other = `other-${scene.name}`
     const { admins } = scene
-    await admins.source.createTopics({ topics: [{ topic: other }], waitForLeaders: true })
+    await createTopics(admins.source, [{ topic: other }])
     const position = original[22]?.offset ?? -1n
     const commit = (topic: string, offset: bigint) =>
       admins.source.setOffsets({ groupId: group, topic, partitions: [{ partition: 0, offset: `${offset}` }] })

@@ -16,6 +16,7 @@ import { createKafkaCluster } from '../../replicator/kafka/kafka-cluster.ts'
 import { installKafka } from '../../replicator/local/installation.ts'
 import { type LocalCluster, startLocalCluster } from '../../replicator/local/local-cluster.ts'
 import { regionAlias } from '../../replicator/topology/identifiers.ts'
+import { createTopics } from './create-topics.ts'
 import { type ReplicateOptions, ReplicateProcess, until } from './replicate-process.ts'
 import { dataBatches } from './stored-batches.ts'
 
@@ -137,7 +138,7 @@ async function start(config: object, options: ReplicateOptions = {}): Promise<Re
 
 async function newTopic(partitions = 1): Promise<string> {
   const topic = `replicate-${randomUUID().slice(0, 8)}`
-  await admins.source.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: true })
+  await createTopics(admins.source, [{ topic, numPartitions: partitions }])
   return topic
 }
 
@@ -337,7 +338,7 @@ describe('causeway replicate from a secured cluster', { timeout: 280_000 }, () =
     })
     const [admin, producer] = [kafka.admin(), kafka.producer()]
     await Promise.all([admin.connect(), producer.connect()])
-    await admin.createTopics({ topics: [{ topic }], waitForLeaders: true })
+    await createTopics(admin, [{ topic }])
     await producer.send({ topic, messages: [{ value: 'a' }, { value: 'b' }] })
     await Promise.all([admin.disconnect(), producer.disconnect()])
     const replicate = await start(topology(topic, secured()), { env: { US_EAST_PASSWORD: password } })

@@ -11,6 +11,7 @@ import { exitCode } from '../../replicator/cli/exit-codes.ts'
 import { shardOf } from '../../replicator/shards/shard-of.ts'
 import { readFingerprints } from '../kill/read-records.ts'
 import { compareSequences } from '../kill/sequence-check.ts'
+import { createTopics } from './create-topics.ts'
 import { testBrokers } from './flow-pair.ts'
 import { ReplicateProcess, until } from './replicate-process.ts'
 
@@ -49,7 +50,7 @@ async function newTopic(): Promise<string> {
     if (used.size < shards) continue
     const admin = source.admin()
     await admin.connect()
-    await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: true })
+    await createTopics(admin, [{ topic, numPartitions: partitions }])
     await admin.disconnect()
     return topic
   }

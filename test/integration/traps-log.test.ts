@@ -10,6 +10,7 @@ import { createProducerRegistry } from '../../replicator/provenance/producer-reg
 import { encodeBatch } from '../../replicator/records/encode.ts'
 import { internalTopics } from '../../replicator/topology/internal-names.ts'
 import { compareSequences } from '../kill/sequence-check.ts'
+import { createTopics } from './create-topics.ts'
 import { testBrokers } from './flow-pair.ts'
 import { until } from './replicate-process.ts'
 import { killBeforeProgress, type SceneOptions, TrapScene } from './traps-scene.ts'
@@ -175,10 +176,7 @@ describe('a target partition without leader during a takeover', { timeout: 200_0
       { partition: 1, replicas: [2] },
     ]
     const configEntries = [{ name: 'min.insync.replicas', value: '1' }]
-    await admins.target.createTopics({
-      topics: [{ topic, replicaAssignment, configEntries }],
-      waitForLeaders: true,
-    })
+    await createTopics(admins.target, [{ topic, replicaAssignment, configEntries }])
     for (const partition of [0, 1]) await scene.produce(20, { partition })
     const first = await scene.start()
     await scene.arrived(40)

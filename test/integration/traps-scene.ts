@@ -20,6 +20,7 @@ import { compareTopics } from '../../replicator/verify/compare-topics.ts'
 import type { VerifyReport } from '../../replicator/verify/report.ts'
 import { type ReadRecord, readFingerprints, readRecords } from '../kill/read-records.ts'
 import { compareSequences } from '../kill/sequence-check.ts'
+import { createTopics } from './create-topics.ts'
 import { type DumpedBatch, dumpLog } from './log-dump.ts'
 import { type LogEntry, ReplicateProcess, until } from './replicate-process.ts'
 
@@ -76,16 +77,13 @@ export class TrapScene {
     scene.#folder = await mkdtemp(join(tmpdir(), 'causeway-trap-'))
     await Promise.all([scene.admins.source.connect(), scene.#producer.connect()])
     if (options.createsTopics === true) return scene
-    await scene.admins.source.createTopics({
-      topics: [
-        {
-          topic: scene.topic,
-          numPartitions: scene.partitions,
-          configEntries: Object.entries(options.configs ?? {}).map(([name, value]) => ({ name, value })),
-        },
-      ],
-      waitForLeaders: true,
-    })
+    await createTopics(scene.admins.source, [
+      {
+        topic: scene.topic,
+        numPartitions: scene.partitions,
+        configEntries: Object.entries(options.configs ?? {}).map(([name, value]) => ({ name, value })),
+      },
+    ])
     return scene
   }
 

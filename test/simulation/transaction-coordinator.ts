@@ -174,9 +174,14 @@ export class TransactionCoordinator {
     if (state?.kind === 'prepared') state.ending.writeNow()
   }
 
-  /** Lets a transactional id expire (`transactional.id.expiration.ms`): its next producer id is another one. */
-  forget(transactionalId: string): void {
-    this.#ids.delete(transactionalId)
+  /**
+   * Lets a transactional id that nobody has used for so long expire, as `transactional.id.expiration.ms` would: its
+   * next producer id is another one.
+   */
+  expire(transactionalId: string, expirationMs: number): void {
+    const known = this.#ids.get(transactionalId)
+    if (known === undefined || known.state.kind === 'ongoing' || known.state.kind === 'prepared') return
+    if (this.#scene.wallMs() - known.changedMs >= expirationMs) this.#ids.delete(transactionalId)
   }
 
   /** Puts a transactional id at an epoch, as so many bumps would. @throws Error when the id is unknown */
@@ -266,10 +271,7 @@ export class TransactionCoordinator {
     const nowMs = this.#scene.wallMs()
     if (nowMs - this.#checkedMs < this.#expiry.checkIntervalMs) return
     this.#checkedMs = nowMs
-    for (const [id, { state, changedMs }] of this.#ids) {
-      if (state.kind === 'ongoing' || state.kind === 'prepared') continue
-      if (nowMs - changedMs >= this.#expiry.expirationMs) this.#ids.delete(id)
-    }
+    for (const id of this.#ids.keys()) this.expire(id, this.#expiry.expirationMs)
   }
 }
 

@@ -6,26 +6,20 @@ import { KafkaError } from '../../kafka/errors.ts'
 import { OneAtATime } from '../../kafka/one-at-a-time.ts'
 import type { LogWalks } from '../../logs/log-walks.ts'
 import { MapChunkIndex } from '../../offsets/map-chunk-index.ts'
-import { allOutdated, type ChunkPlan, type MapTopicIds } from '../../offsets/map-chunks.ts'
+import { allOutdated, type MapTopicIds } from '../../offsets/map-chunks.ts'
 import { MapFormatError } from '../../offsets/map-format-error.ts'
 import { readChunks } from '../../offsets/read-chunks.ts'
-import { isProducedBy } from '../../records/batch-header.ts'
-import { decodeBatch, type RecordContent } from '../../records/decode.ts'
 import type { Shard } from '../../shards/shard.ts'
-import { ShardJournal } from '../../shards/shard-journal.ts'
+import { LedgerRefusedError, ShardLedger } from '../../shards/shard-ledger.ts'
 import type { FlowId } from '../../topology/model.ts'
 import { partitionKey } from '../partition-key.ts'
 import type { Started } from '../partition-starter.ts'
 import { PartitionMap } from './partition-map.ts'
 
-/** Appended at once; a chunk is far smaller. */
-const APPEND_BYTES_MAX = 512 * 1024
 /** A takeover has better to do at first, in milliseconds. */
 const FIRST_AFTER_MS = 2000
 /** Each attempt takes an epoch of the shard's: after a failure the next one waits for so many intervals. */
 const RETRY_INTERVALS = 6
-/** How long our own marker is waited for, in milliseconds. */
-const MARKER_WAIT_MS = 10_000
 
 export interface ShardMapsOptions {
   readonly flow: FlowId
@@ -54,17 +48,15 @@ export interface ShardMapsOptions {
  */
 export class ShardMaps {
   readonly #options: ShardMapsOptions
-  readonly #journal: ShardJournal
+  readonly #ledger: ShardLedger
   readonly #maps = new Map<string, PartitionMap>()
   /** What was read, and no map has joined yet. */
   #found: MapChunkIndex | undefined
-  #mayAppend = false
   readonly #turns = new OneAtATime()
 
   constructor(options: ShardMapsOptions) {
     this.#options = options
-    const { target: cluster, mapTopic: topic, shard, clock, random, backoff } = options
-    this.#journal = new ShardJournal({ cluster, topic, partition: shard.index, clock, random, backoff })
+    this.#ledger = new ShardLedger({ ...options, cluster: options.target, topic: options.mapTopic })
   }
 
   of(topic: string, partition: number): PartitionMap | undefined {
@@ -104,7 +96,7 @@ export class ShardMaps {
   }
 
   close(): void {
-    this.#journal.close()
+    this.#ledger.close()
   }
 
   /** One at a time: two appends under way would have the same sequence number. */
@@ -113,65 +105,28 @@ export class ShardMaps {
   }
 
   async #readAndWrite(signal: AbortSignal): Promise<boolean> {
-    const { onTrouble, prepare } = this.#options
+    const { onTrouble } = this.#options
     try {
-      if (this.#found === undefined) {
-        await prepare(signal)
-        await this.#read(signal)
-      }
+      if (this.#found === undefined) await this.#read(signal)
       await this.#write(signal)
       onTrouble(undefined)
       return true
     } catch (error) {
       signal.throwIfAborted()
-      const isExpected = [KafkaError, MapFormatError, MapRefusedError].some((kind) => error instanceof kind)
+      const isExpected = [KafkaError, MapFormatError, LedgerRefusedError].some(
+        (kind) => error instanceof kind,
+      )
       if (!isExpected || !(error instanceof Error)) throw error
       onTrouble(error.message)
       return false
     }
   }
 
-  /** Fences the shard's partition of the map topic and reads it up to our marker. */
   async #read(signal: AbortSignal): Promise<void> {
-    const { walks, flow } = this.#options
-    const from = (await walks.bounds(this.#at.topic, this.#at.partition, signal)).start
-    const marker = await this.#fence(signal)
-    const found = new MapChunkIndex(flow)
-    const { kind } = await walks.walk(
-      {
-        ...this.#at,
-        from,
-        isolation: 'read_uncommitted',
-        atEnd: { waitMs: MARKER_WAIT_MS },
-        visit({ raw, verdict }) {
-          const { buffer, at, bytes } = raw
-          if (verdict === 'control') return isProducedBy(buffer, at, marker) ? 'enough' : 'on'
-          // The bytes outlive the visit in what is decoded from them.
-          const own = Buffer.from(buffer.subarray(at, at + bytes))
-          for (const record of decodeBatch({ ...raw, buffer: own, at: 0 }).records) found.add(record)
-          return 'on'
-        },
-      },
-      signal,
-    )
-    if (kind === 'end') return
+    const found = new MapChunkIndex(this.#options.flow)
+    if (!(await this.#ledger.read((record) => found.add(record), signal))) return
     this.#found = found
     for (const map of this.#maps.values()) this.#join(map)
-  }
-
-  get #at(): { readonly topic: string; readonly partition: number } {
-    return { topic: this.#options.mapTopic, partition: this.#options.shard.index }
-  }
-
-  async #fence(signal: AbortSignal) {
-    const { shard, flow, mapTopic } = this.#options
-    const key = { flow, topic: mapTopic, partition: shard.index }
-    const { marker, places } = await shard.fence([{ key, target: this.#at }], signal)
-    const [place] = places
-    if (place?.kind !== 'fenced') throw new MapRefusedError(place?.reason ?? 'it was not fenced')
-    this.#journal.become(marker)
-    this.#mayAppend = true
-    return marker
   }
 
   #join(map: PartitionMap): void {
@@ -195,7 +150,7 @@ export class ShardMaps {
       const plan = map.plan()
       if (plan === undefined || plan.records.length === 0) continue
       try {
-        await this.#append(plan, signal)
+        await this.#ledger.append(plan.records, signal)
       } catch (error) {
         map.wrote(plan, false)
         throw error
@@ -203,42 +158,7 @@ export class ShardMaps {
       map.wrote(plan, true)
     }
   }
-
-  async #append({ records }: ChunkPlan, signal: AbortSignal): Promise<void> {
-    const { clock, shard } = this.#options
-    if (!this.#mayAppend) await this.#fence(signal)
-    const timestamp = BigInt(Math.floor(clock.wallMs()))
-    const contents = records.map(({ key, value }): RecordContent => ({ key, value, headers: [], timestamp }))
-    for (const piece of pieces(contents)) {
-      const outcome = await this.#journal.append(piece, () => shard.isProven(), signal)
-      if (outcome === 'written') continue
-      // Whoever owns the shard by now is told by the coordinator, when the partition is fenced once more.
-      this.#mayAppend = false
-      throw new MapRefusedError(`an append was ${outcome}`)
-    }
-  }
-}
-
-/** The map topic does not take what a shard would write there; it is tried again. */
-class MapRefusedError extends Error {
-  override readonly name = 'MapRefusedError'
 }
 
 const isSame = (one: MapTopicIds, other: MapTopicIds): boolean =>
   one.topicId === other.topicId && one.targetTopicId === other.targetTopicId
-
-function* pieces(records: readonly RecordContent[]): Generator<readonly RecordContent[]> {
-  let piece: RecordContent[] = []
-  let bytes = 0
-  for (const record of records) {
-    const size = (record.key?.length ?? 0) + (record.value?.length ?? 0)
-    if (piece.length > 0 && bytes + size > APPEND_BYTES_MAX) {
-      yield piece
-      piece = []
-      bytes = 0
-    }
-    piece.push(record)
-    bytes += size
-  }
-  if (piece.length > 0) yield piece
-}

@@ -21,6 +21,7 @@ import { refineSpan } from '../../../replicator/offsets/refine-span.ts'
 import { rewriteForTarget } from '../../../replicator/records/batch-header.ts'
 import { sourceOffset, targetOffset } from '../../../replicator/records/offsets.ts'
 import { regionAlias } from '../../../replicator/topology/identifiers.ts'
+import { createTopics } from '../../integration/create-topics.ts'
 import { buildBatch, recordsOf } from '../../simulation/record-batches.ts'
 
 const records = 100_000
@@ -105,10 +106,10 @@ try {
   await admin.connect()
   for (const batchRecords of process.argv[2] === undefined ? [1000, 1] : [Number(process.argv[2])]) {
     const topics = [`source-${batchRecords}`, `target-${batchRecords}`] as const
-    await admin.createTopics({
-      topics: topics.map((topic) => ({ topic, numPartitions: 1 })),
-      waitForLeaders: true,
-    })
+    await createTopics(
+      admin,
+      topics.map((topic) => ({ topic, numPartitions: 1 })),
+    )
     for (const topic of topics) await fill(cluster, topic, batchRecords, signal)
     for (const count of [records - 1, 10_000, 1000])
       for (const bytesMax of count > 10_000

@@ -19,6 +19,7 @@ import { type LocalCluster, startLocalCluster } from '../../../replicator/local/
 import { buildCommand } from '../../../replicator/packaging/build-command.ts'
 import { shardOf } from '../../../replicator/shards/shard-of.ts'
 import { sessionTimeoutMs } from '../../../replicator/topology/defaults.ts'
+import { createTopics } from '../../integration/create-topics.ts'
 import { ReplicateProcess, until } from '../../integration/replicate-process.ts'
 import { describeMachine, memoryTouchMs } from '../machine.ts'
 import { percentile, spreadOf } from '../statistics.ts'
@@ -209,10 +210,7 @@ const configEntries = [{ name: 'segment.index.bytes', value: String(16 * 1024) }
 async function createTopic({ bootstrap }: LocalCluster): Promise<void> {
   const admin = kafkajsClient('takeover', bootstrap).admin()
   await admin.connect()
-  await admin.createTopics({
-    topics: [{ topic, numPartitions: partitions, configEntries }],
-    waitForLeaders: true,
-  })
+  await createTopics(admin, [{ topic, numPartitions: partitions, configEntries }])
   await admin.disconnect()
 }
 

@@ -175,7 +175,7 @@ describe('taking a shard over', () => {
     const [first, second] = [await scene.shard(), await scene.shard()]
     const { marker: before } = await taken(scene, first, [0, 1])
     await scene.run(first.write([entry(0, 7n, before), entry(1, 7n, before)], scene.signal))
-    scene.target.transactions.forget('causeway.test.0')
+    scene.target.transactions.expire('causeway.test.0', 0)
     const { marker, formerIds } = await taken(scene, second, [0])
     assert.notEqual(marker.producerId, before.producerId)
     assert(formerIds.has(before.producerId))
@@ -199,7 +199,7 @@ describe('taking a shard over', () => {
     const first = await scene.shard()
     const { marker: before } = await taken(scene, first, [0, 1])
     await scene.run(first.write([entry(0, 7n, before), entry(1, 7n, before)], scene.signal))
-    scene.target.transactions.forget('causeway.test.0')
+    scene.target.transactions.expire('causeway.test.0', 0)
     const denied = await scene.shard({}, undefined, {
       mark: ({ topic, partition }) => (topic === 'us-east.orders' && partition === 1 ? 31 : undefined),
     })

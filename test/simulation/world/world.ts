@@ -199,7 +199,11 @@ export class World {
   forget(what: 'transactional-ids' | 'producers' | 'both'): void {
     if (what !== 'producers') {
       for (let shard = 0; shard < shardsMax; shard++) {
-        this.brokers.target.transactions.forget(transactionalId({ name: topology }, this.#flow, shard))
+        // Who is at work with one, be it only to fence, keeps it for days.
+        this.brokers.target.transactions.expire(
+          transactionalId({ name: topology }, this.#flow, shard),
+          QUIET_MS,
+        )
       }
     }
     if (what === 'transactional-ids') return

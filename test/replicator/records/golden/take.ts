@@ -6,6 +6,7 @@
 import { writeFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type ITopicConfig, Kafka, logLevel, type Message, type Producer } from 'kafkajs'
+import { createTopics } from '../../../integration/create-topics.ts'
 import { everyShape, type GoldenRecord, overwritten, severalBlocks } from './contents.ts'
 import { fetchRaw, type RawPartition } from './raw-fetch.ts'
 
@@ -30,7 +31,7 @@ const topicOf = async (name: string, configs: Record<string, string>): Promise<s
     replicationFactor: 1,
     configEntries: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
   }
-  await admin.createTopics({ topics: [topic], waitForLeaders: true })
+  await createTopics(admin, [topic])
   return topic.topic
 }
 

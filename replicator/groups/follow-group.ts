@@ -105,15 +105,15 @@ export interface Follow {
 }
 
 /**
- * @param remembered what an earlier process wrote or meant to write, the one that is known to be made first: a commit
- *   on the target that is none of these is the target's own
+ * @param remembered what an earlier process wrote or meant to write: a commit on the target that is none of these is
+ *   the target's own
  */
 export function newFollow(remembered: readonly Followed[] = []): Follow {
   return {
     source: undefined,
     place: undefined,
-    followed: remembered[0],
-    doubtful: remembered.slice(1),
+    followed: undefined,
+    doubtful: remembered.slice(-doubtfulMax),
     sending: undefined,
     seen: undefined,
     theirs: undefined,

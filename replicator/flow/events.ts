@@ -36,6 +36,11 @@ type ClusterEvent =
   /** Offset maps cannot be read or written. Copying goes on; it is tried again. */
   | { readonly kind: 'maps-trouble'; readonly reason: string }
   | { readonly kind: 'maps-recovered' }
+  /** Groups cannot be followed, or not all of them. Copying goes on; it is tried again. */
+  | { readonly kind: 'groups-trouble'; readonly reason: string }
+  | { readonly kind: 'groups-recovered' }
+  /** The source's offsets topic may not be read: its groups are asked where they stand, again and again. */
+  | { readonly kind: 'groups-polled'; readonly reason: string }
   /** Another process has taken the shard over. It is taken again if it is still this process's to own. */
   | { readonly kind: 'shard-lost'; readonly shard: number }
   /** The flow's replicas do not agree on who owns which shard, as far as this one can see. It tries on. */

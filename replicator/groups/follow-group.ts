@@ -80,7 +80,9 @@ export type IdleReason =
 export interface FollowOptions {
   /** A quarter of the target's `offsets.retention.minutes`: how old our commit gets before it is made again. */
   readonly refreshMs: number
-  /** How long a look at the target is good for. A member that comes and goes within is not noticed. */
+  /** How often it is looked whether a group that is the target's own is gone there, in milliseconds. */
+  readonly watchMs: number
+  /** How long a look at the target is good for, in milliseconds. A member that comes and goes within is not noticed. */
   readonly lookLastsMs: number
 }
 
@@ -144,11 +146,11 @@ export function follow(state: Follow, event: FollowEvent, options: FollowOptions
 }
 
 /** When `time` may bring something new, or `undefined`. */
-export function dueAtMs(state: Follow, { refreshMs }: FollowOptions): number | undefined {
+export function dueAtMs(state: Follow, { refreshMs, watchMs }: FollowOptions): number | undefined {
   const { source, sending, seen, followed, asked, theirs } = state
   if (source === undefined || source === 'removed' || sending !== undefined) return undefined
   if (asked.look || asked.place) return undefined
-  if (theirs !== undefined) return seen === undefined ? undefined : seen.atMs + refreshMs
+  if (theirs !== undefined) return seen === undefined ? undefined : seen.atMs + watchMs
   if (state.retryAtMs > 0) return state.retryAtMs
   return followed === undefined ? undefined : followed.atMs + refreshMs
 }
@@ -321,9 +323,9 @@ function watchTheirs(
   state: Follow,
   reason: 'used-on-target' | 'committed-on-target',
   nowMs: number,
-  { refreshMs }: FollowOptions,
+  { watchMs }: FollowOptions,
 ): FollowStep {
-  const isFresh = state.seen !== undefined && nowMs - state.seen.atMs < refreshMs
+  const isFresh = state.seen !== undefined && nowMs - state.seen.atMs < watchMs
   return isFresh || state.asked.look ? idle(state, reason) : askLook(state)
 }
 

@@ -94,6 +94,9 @@ function flowWords(
         | 'progress-not-written'
         | 'maps-trouble'
         | 'maps-recovered'
+        | 'groups-trouble'
+        | 'groups-recovered'
+        | 'groups-polled'
         | 'acls-changed'
         | 'acls-would-change'
         | 'acls-not-carried'
@@ -118,6 +121,15 @@ function flowWords(
       return ['warn', `offset maps are not kept just now, it is tried again: ${event.reason}`]
     case 'maps-recovered':
       return ['info', 'offset maps are kept again']
+    case 'groups-trouble':
+      return ['warn', `not every group is followed just now, it is tried again: ${event.reason}`]
+    case 'groups-recovered':
+      return ['info', 'groups are followed again']
+    case 'groups-polled':
+      return [
+        'info',
+        `groups are asked where they stand, for the offsets topic is not readable: ${event.reason}`,
+      ]
     case 'acls-changed':
     case 'acls-would-change':
     case 'acls-not-carried':

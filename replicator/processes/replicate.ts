@@ -15,6 +15,7 @@ import { flowGroupId, internalTopics, transactionalId } from '../topology/intern
 import type { Flow, RegionAlias } from '../topology/model.ts'
 import { writesAlone } from '../topology/writes-alone.ts'
 import { flowAcls } from './flow-acls.ts'
+import { flowGroups } from './flow-groups.ts'
 import { provenanceOf } from './flow-provenance.ts'
 
 export interface ReplicateOptions {
@@ -73,6 +74,9 @@ export function startReplicator(options: ReplicateOptions): Replicator {
   }
   const provenance = chosen.map((flow) => provenanceOf(flow, { topology, clock, random }, clusterOf))
   const acls = chosen.map((flow) => flowAcls(flow, { config, clock, random }, clusterOf))
+  const groups = chosen.map((flow) =>
+    flowGroups(flow, { topology, clock, random, announce, refine: async () => {} }, clusterOf),
+  )
   const flows: readonly RunningFlow[] = chosen.map((flow, index) =>
     startFlow({
       flow,
@@ -94,6 +98,7 @@ export function startReplicator(options: ReplicateOptions): Replicator {
       discoveryIntervalMs: config.discoveryIntervalMs,
       acceptsGap,
       acls: acls[index],
+      companions: [groups[index]?.companion].filter((companion) => companion !== undefined),
       exclusiveTarget: writesAlone(topology, flow),
     }),
   )
@@ -110,6 +115,7 @@ export function startReplicator(options: ReplicateOptions): Replicator {
       await Promise.all([
         ...provenance.map(({ close }) => close()),
         ...acls.map((one) => one?.memory.close()),
+        ...groups.map((one) => one?.close()),
       ])
       await Promise.all([...clusters.values()].map((cluster) => cluster.close()))
     },
@@ -119,6 +125,7 @@ export function startReplicator(options: ReplicateOptions): Replicator {
       await Promise.all([
         ...provenance.map(({ close }) => close()),
         ...acls.map((one) => one?.memory.close()),
+        ...groups.map((one) => one?.close()),
       ])
     },
   }

@@ -2,6 +2,7 @@ import type { LogWalks } from '../../logs/log-walks.ts'
 import type { Shard } from '../../shards/shard.ts'
 import { prepareShardTopic } from '../../shards/shard-topic.ts'
 import type { FlowOptions } from '../flow-options.ts'
+import { tellShardTroubles } from '../shard-troubles.ts'
 import { ShardMaps } from './shard-maps.ts'
 
 /** Runs of one process and flow, 33 bytes each: with what is around them they stay below 64 MiB. */
@@ -24,7 +25,7 @@ export function shardMapsMaker(
   if (mapTopic === undefined) return () => undefined
   const { shards, replicationFactor } = flow
   const topic = { cluster: target, topic: mapTopic, clock, shards, replicationFactor, configs: mapConfigs }
-  const onTrouble = tellOnce(
+  const onTrouble = tellShardTroubles(
     (reason) => announce({ flow: flow.id, kind: 'maps-trouble', reason }),
     () => announce({ flow: flow.id, kind: 'maps-recovered' }),
   )
@@ -45,16 +46,4 @@ export function shardMapsMaker(
       runsMax: Math.ceil(RUNS_MAX / shards),
       onTrouble: (reason) => onTrouble(shard.index, reason),
     })
-}
-
-/** Shards fail alike: the first to do so is told of, and then that all of them are well again. */
-function tellOnce(onTrouble: (reason: string) => void, onRecovered: () => void) {
-  const troubled = new Set<number>()
-  return (shard: number, reason: string | undefined): void => {
-    const before = troubled.size
-    if (reason === undefined) troubled.delete(shard)
-    else troubled.add(shard)
-    if (reason !== undefined && before === 0) onTrouble(reason)
-    if (before > 0 && troubled.size === 0) onRecovered()
-  }
 }

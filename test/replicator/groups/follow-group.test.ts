@@ -11,7 +11,7 @@ import {
 import type { TargetPlace } from '../../../replicator/groups/target-place.ts'
 import { sourceOffset, targetOffset } from '../../../replicator/records/offsets.ts'
 
-const options = { refreshMs: 1_000, lookLastsMs: 10 }
+const options = { refreshMs: 1_000, watchMs: 1_000, lookLastsMs: 10 }
 const t = (value: number) => targetOffset(BigInt(value))
 const s = (value: number) => sourceOffset(BigInt(value))
 const at = (offset: number): TargetPlace => ({

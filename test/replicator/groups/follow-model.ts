@@ -65,7 +65,7 @@ export const groupStep = fc.oneof(
 export type GroupStep = typeof groupStep extends fc.Arbitrary<infer T> ? T : never
 
 /** A look is good for the step in which it is taken only. */
-export const modelOptions: FollowOptions = { refreshMs: 30, lookLastsMs: 0 }
+export const modelOptions: FollowOptions = { refreshMs: 30, watchMs: 30, lookLastsMs: 0 }
 
 interface Standing extends TargetCommit {
   readonly by: 'us' | 'members'

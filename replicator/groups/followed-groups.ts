@@ -1,0 +1,269 @@
+import type { Clock } from '../clock/clock.ts'
+import type { CompanionScene, CopiedPartition } from '../flow/shard-companion.ts'
+import type { Cluster } from '../kafka/cluster.ts'
+import { KafkaError } from '../kafka/errors.ts'
+import type { CoarseSpan } from '../offsets/offset-map.ts'
+import { type SourceOffset, sourceOffset, type TargetOffset, targetOffset } from '../records/offsets.ts'
+import type { FlowId } from '../topology/model.ts'
+import type { CommitFeed } from './commit-feed.ts'
+import type { CommitChange } from './commit-source.ts'
+import { FollowBoard, type WantedCommit } from './follow-board.ts'
+import type { Followed, FollowOptions } from './follow-group.ts'
+import { encodeFollowed, encodeFollowedKey } from './followed-record.ts'
+import type { GroupPartition } from './own-commits.ts'
+import { lookAtTarget } from './target-looks.ts'
+import { placeOnTarget, type TargetPlace } from './target-place.ts'
+
+/** How often it is looked what time has made due, and where the target's logs begin, in milliseconds. */
+const SLOW_TURN_MS = 10_000
+/** A commit that failed is tried again after this long, in milliseconds. */
+const COMMIT_RETRY_MS = 1_000
+/** Looks and commits lead to one another; whoever is not through by then is in the next turn. */
+const STEPS_PER_TURN = 4
+/** How often it is looked whether there is something to refine, in milliseconds. */
+const REFINE_LOOK_MS = 200
+/** Groups that commit at the same time. */
+const COMMITS_AT_ONCE = 256
+
+export interface FollowedGroupsOptions {
+  readonly flow: FlowId
+  readonly scene: Pick<CompanionScene, 'copies'>
+  readonly target: Pick<Cluster, 'listOffsets' | 'describeGroups' | 'groupOffsets' | 'commitGroupOffsets'>
+  readonly feed: Pick<CommitFeed, 'of'>
+  readonly clock: Clock
+  /** How many offsets may be read again by a group whose position is from before the map. */
+  readonly rereadMax: bigint
+  /** Makes a coarse span of the map exact, as far as the logs tell. */
+  readonly refine: (copy: CopiedPartition, span: CoarseSpan, signal: AbortSignal) => Promise<void>
+}
+
+export interface FollowedGroupsParts {
+  readonly follow: FollowOptions
+  /** What earlier processes wrote down, by {@link followedKeyOf}. */
+  readonly remembered: ReadonlyMap<string, readonly Followed[]>
+  /** Writes down what is about to be committed. */
+  readonly remember: (
+    records: readonly { key: Buffer; value: Buffer }[],
+    signal: AbortSignal,
+  ) => Promise<void>
+}
+
+/** The groups of a shard's partitions while the shard is ours: whoever asks for a turn gets everything on that is due. */
+export class FollowedGroups {
+  readonly #options: FollowedGroupsOptions
+  readonly #parts: FollowedGroupsParts
+  readonly #board: FollowBoard
+  /** By `topic/partition`, on the source. */
+  #copies: ReadonlyMap<string, CopiedPartition> = new Map()
+  readonly #begun = new Set<string>()
+  /** By `topic/partition`, on the source. */
+  readonly #starts = new Map<string, TargetOffset>()
+  #news: CommitChange[] = []
+  /** Groups that the target does not let us commit for, and why. */
+  readonly #refused = new Map<string, string>()
+  #slowTurnAtMs = 0
+
+  constructor(options: FollowedGroupsOptions, parts: FollowedGroupsParts) {
+    this.#options = options
+    this.#parts = parts
+    this.#board = new FollowBoard({
+      ...parts.follow,
+      placeOf: (at, position) => this.#placeOf(at, position),
+      remembered: (at) => parts.remembered.get(followedKeyOf(at)) ?? [],
+    })
+  }
+
+  /** What keeps one of the groups from being followed. */
+  get trouble(): string | undefined {
+    return this.#refused.values().next().value
+  }
+
+  /** What the feed tells. */
+  take(changes: readonly CommitChange[]): void {
+    for (const change of changes) if (this.#begun.has(partitionOf(change))) this.#news.push(change)
+  }
+
+  /** One turn at a time. @throws KafkaError; LedgerRefusedError; ShardLostError; the signal's reason */
+  async turn(signal: AbortSignal): Promise<void> {
+    const { clock, scene, feed } = this.#options
+    const nowMs = clock.wallMs()
+    this.#copies = new Map(scene.copies().map((copy) => [partitionOf(copy), copy]))
+    const isSlow =
+      clock.monotonicMs() >= this.#slowTurnAtMs ||
+      [...this.#copies.keys()].some((key) => !this.#starts.has(key))
+    if (isSlow) {
+      await this.#learnStarts(signal)
+      this.#slowTurnAtMs = clock.monotonicMs() + SLOW_TURN_MS
+    }
+    const news = this.#news
+    this.#news = []
+    for (const change of news) this.#tell(change, nowMs)
+    for (const [key, { topic, partition }] of this.#copies) {
+      if (this.#begun.has(key)) continue
+      this.#begun.add(key)
+      for (const change of feed.of(topic, partition)) this.#tell(change, nowMs)
+    }
+    this.#board.placeAgain(nowMs, isSlow)
+    if (isSlow) this.#board.passTime(nowMs)
+    for (let step = 0; step < STEPS_PER_TURN; step++) {
+      const looked = await this.#look(signal)
+      const committed = await this.#commit(signal)
+      if (!looked && !committed) break
+    }
+  }
+
+  #tell({ commit, ...at }: CommitChange, atMs: number): void {
+    this.#board.tell(
+      at,
+      commit === 'removed'
+        ? { kind: 'source-removed', atMs }
+        : {
+            kind: 'source-committed',
+            commit: { position: sourceOffset(commit.offset), metadata: commit.metadata },
+            atMs,
+          },
+    )
+  }
+
+  #placeOf(at: GroupPartition, position: SourceOffset): TargetPlace | undefined {
+    const { rereadMax } = this.#options
+    const map = this.#copies.get(partitionOf(at))?.map
+    const targetStart = this.#starts.get(partitionOf(at))
+    if (map === undefined || targetStart === undefined) return undefined
+    return placeOnTarget({ translation: map.translate(position), targetStart, rereadMax })
+  }
+
+  /** Where the copies' logs begin: retention moves that. */
+  async #learnStarts(signal: AbortSignal): Promise<void> {
+    const copies = [...this.#copies.values()]
+    const queries = copies.map(({ targetTopic, partition }) => ({
+      topic: targetTopic,
+      partition,
+      at: 'earliest' as const,
+    }))
+    const answers = await this.#options.target.listOffsets(queries, signal)
+    answers.forEach(({ result }, index) => {
+      const copy = copies[index]
+      if (copy !== undefined && result.ok)
+        this.#starts.set(partitionOf(copy), targetOffset(result.value.offset))
+    })
+  }
+
+  /** The partition by its name on the target. */
+  #onTarget(at: GroupPartition): GroupPartition | undefined {
+    const copy = this.#copies.get(partitionOf(at))
+    return copy && { group: at.group, topic: copy.targetTopic, partition: at.partition }
+  }
+
+  async #look(signal: AbortSignal): Promise<boolean> {
+    const wanted = new Map<GroupPartition, GroupPartition>()
+    for (const at of this.#board.takeLooks()) {
+      const onTarget = this.#onTarget(at)
+      if (onTarget === undefined) this.#board.lookAgain(at)
+      else wanted.set(onTarget, at)
+    }
+    if (wanted.size === 0) return false
+    const { target, clock } = this.#options
+    let looked: Awaited<ReturnType<typeof lookAtTarget>> = new Map()
+    try {
+      looked = await lookAtTarget(target, [...wanted.keys()], signal)
+    } finally {
+      for (const [onTarget, at] of wanted) {
+        const seen = looked.get(onTarget)
+        if (seen === undefined) this.#board.lookAgain(at)
+        else this.#board.tell(at, { ...seen, atMs: clock.wallMs() })
+      }
+    }
+    return looked.size > 0
+  }
+
+  async #commit(signal: AbortSignal): Promise<boolean> {
+    const wanted = this.#board.takeCommits()
+    if (wanted.length === 0) return false
+    const { flow } = this.#options
+    try {
+      await this.#parts.remember(
+        wanted.map(({ at, mayStand }) => ({
+          key: encodeFollowedKey({ flow, ...at }),
+          value: encodeFollowed(mayStand),
+        })),
+        signal,
+      )
+    } catch (error) {
+      for (const { at } of wanted) this.#failed(at)
+      throw error
+    }
+    const groups = [...Map.groupBy(wanted, ({ at }) => at.group)]
+    for (let first = 0; first < groups.length; first += COMMITS_AT_ONCE) {
+      const some = groups.slice(first, first + COMMITS_AT_ONCE)
+      await Promise.all(some.map(([group, commits]) => this.#commitGroup(group, commits, signal)))
+    }
+    return true
+  }
+
+  async #commitGroup(group: string, commits: readonly WantedCommit[], signal: AbortSignal): Promise<void> {
+    const { target, clock } = this.#options
+    const known = commits.flatMap((wanted) => {
+      const onTarget = this.#onTarget(wanted.at)
+      if (onTarget === undefined) this.#failed(wanted.at)
+      return onTarget === undefined ? [] : [{ wanted, onTarget }]
+    })
+    if (known.length === 0) return
+    try {
+      const outcome = await target.commitGroupOffsets(
+        group,
+        known.map(({ wanted: { commit }, onTarget: { topic, partition } }) => ({
+          topic,
+          partition,
+          ...commit,
+          leaderEpoch: undefined,
+        })),
+        signal,
+      )
+      this.#refused.delete(group)
+      const atMs = clock.wallMs()
+      known.forEach(({ wanted: { at } }, index) => {
+        if (outcome.kind === 'group-is-used') this.#board.tell(at, { kind: 'group-is-used', atMs })
+        else if (outcome.partitions[index]?.result.ok === true)
+          this.#board.tell(at, { kind: 'committed', atMs })
+        else this.#failed(at)
+      })
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof KafkaError)) throw error
+      for (const { wanted } of known) this.#failed(wanted.at)
+      if (!error.retriable) this.#refused.set(group, error.message)
+    }
+  }
+
+  #failed(at: GroupPartition): void {
+    const atMs = this.#options.clock.wallMs()
+    this.#board.tell(at, { kind: 'commit-failed', retryAtMs: atMs + COMMIT_RETRY_MS, atMs })
+  }
+
+  /** Refines what turns ask for; beside them, for walking logs takes up to seconds. @throws the signal's reason */
+  async refine(signal: AbortSignal): Promise<never> {
+    const { clock, refine } = this.#options
+    for (;;) {
+      const wanted = this.#board.takeRefine()
+      const copy = wanted && this.#copies.get(partitionOf(wanted))
+      if (wanted !== undefined && copy !== undefined) {
+        try {
+          await refine(copy, wanted.span, signal)
+          continue
+        } catch (error) {
+          signal.throwIfAborted()
+          if (!(error instanceof KafkaError)) throw error
+          this.#board.refineAgain(wanted)
+        }
+      }
+      await clock.sleep(REFINE_LOOK_MS, signal)
+    }
+  }
+}
+
+export const followedKeyOf = ({ group, topic, partition }: GroupPartition): string =>
+  `${topic}/${partition}/${group}`
+
+const partitionOf = ({ topic, partition }: { readonly topic: string; readonly partition: number }): string =>
+  `${topic}/${partition}`

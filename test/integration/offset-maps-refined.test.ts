@@ -4,8 +4,8 @@ import { defaultBackoff } from '../../replicator/clock/backoff.ts'
 import { systemRandom } from '../../replicator/clock/random.ts'
 import { systemClock } from '../../replicator/clock/system-clock.ts'
 import { LogWalks } from '../../replicator/logs/log-walks.ts'
+import { CopyRefiner } from '../../replicator/offsets/copy-refiner.ts'
 import type { CoarseSpan, OffsetMap } from '../../replicator/offsets/offset-map.ts'
-import { type RefineTools, refineSpan } from '../../replicator/offsets/refine-span.ts'
 import { createProducerRegistry } from '../../replicator/provenance/producer-registry.ts'
 import { internalTopics } from '../../replicator/topology/internal-names.ts'
 import { testBrokers } from './flow-pair.ts'
@@ -15,9 +15,9 @@ import { killBeforeProgress, TrapScene } from './traps-scene.ts'
 const seams = { clock: systemClock, random: systemRandom, backoff: defaultBackoff }
 
 const scenes: TrapScene[] = []
-const walks: LogWalks[] = []
+const open: { close(): Promise<void> }[] = []
 after(async () => {
-  await Promise.all(walks.map((each) => each.close()))
+  await Promise.all(open.map((each) => each.close()))
   await Promise.all(scenes.map((scene) => scene.close()))
 })
 
@@ -30,14 +30,8 @@ async function newScene(): Promise<TrapScene> {
   return scene
 }
 
-function logOf(scene: TrapScene, side: 'source' | 'target'): RefineTools['source'] {
-  const each = new LogWalks({ cluster: scene[side], ...seams })
-  walks.push(each)
-  return { walks: each, topic: scene.topic, partition: 0 }
-}
-
-/** Ids that the flow ever wrote with, as everybody can read them on the target. */
-async function producersOf(scene: TrapScene): Promise<ReadonlySet<bigint>> {
+/** As a running flow has it: both clusters' logs, and ids that the flow ever wrote with. */
+function refinerOf(scene: TrapScene): CopyRefiner {
   const { producers: topic, progress: progressTopic } = internalTopics(scene)
   const registry = createProducerRegistry({
     cluster: scene.target,
@@ -47,9 +41,17 @@ async function producersOf(scene: TrapScene): Promise<ReadonlySet<bigint>> {
     isVital: false,
     ...seams,
   })
-  const entries = await registry.formerly(flow, AbortSignal.timeout(20_000))
-  await registry.close()
-  return new Set(entries.map(({ producerId }) => producerId))
+  const source = new LogWalks({ cluster: scene.source, ...seams })
+  const target = new LogWalks({ cluster: scene.target, ...seams })
+  open.push(registry, source, target)
+  return new CopyRefiner({
+    flow,
+    walks: { source, target },
+    rule: 'everything',
+    origins: undefined,
+    registry,
+    writesAlone: false,
+  })
 }
 
 const coarseOf = (map: OffsetMap): CoarseSpan[] =>
@@ -74,19 +76,11 @@ describe('a coarse span of the offset map', { timeout: 280_000 }, () => {
     const map = await mapOf(scene)
     assert(map !== undefined)
     assert((await judged(scene, map)).between > 0, 'what was copied between the last write and the kill')
-    const producers = await producersOf(scene)
-    assert(producers.size > 0, 'producers are registered')
-    const tools: RefineTools = {
-      source: logOf(scene, 'source'),
-      target: logOf(scene, 'target'),
-      rule: 'everything',
-      origins: undefined,
-      producers,
-    }
+    const refiner = refinerOf(scene)
+    const copy = { topic: scene.topic, partition: 0, targetTopic: scene.topic, map }
     for (const span of coarseOf(map)) {
-      const told = await refineSpan(span, tools, AbortSignal.timeout(20_000))
-      assert(told.kind === 'refined' && told.coarse === undefined, JSON.stringify(told.kind))
-      assert(map.refined(span, told.parts))
+      const told = await refiner.refine(copy, span, AbortSignal.timeout(20_000))
+      assert.deepEqual(told, { kind: 'refined', coarse: [], reason: undefined })
     }
     const judgement = await judged(scene, map)
     assert.equal(judgement.between, 0, JSON.stringify(judgement))

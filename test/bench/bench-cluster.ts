@@ -45,6 +45,31 @@ export class BenchCluster {
     }
   }
 
+  /** Where each partition's log ends. */
+  async ends(topic: string): Promise<readonly number[]> {
+    const ends: number[] = []
+    for (const { partition, high } of await this.#admin.fetchTopicOffsets(topic))
+      ends[partition] = Number(high)
+    return ends
+  }
+
+  /** Makes each partition's log begin at its offset in the list. */
+  async deleteRecords(topic: string, offsets: readonly number[]): Promise<void> {
+    const partitions = offsets.map((offset, partition) => ({ partition, offset: String(offset) }))
+    await this.#admin.deleteTopicRecords({ topic, partitions })
+  }
+
+  /** What a group has committed for a topic, by partition; partitions without a commit are left out. */
+  async committed(groupId: string, topic: string): Promise<ReadonlyMap<number, number>> {
+    const committed = await this.#admin.fetchOffsets({ groupId })
+    const partitions = committed.find((each) => each.topic === topic)?.partitions ?? []
+    return new Map(
+      partitions.flatMap(({ partition, offset }) =>
+        Number(offset) < 0 ? [] : [[partition, Number(offset)] as const],
+      ),
+    )
+  }
+
   /**
    * Deletes every topic but the cluster's own and those to keep, and waits until they are gone.
    *

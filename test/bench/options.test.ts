@@ -26,6 +26,16 @@ describe('the command line', () => {
       'redpanda-connect',
     ]))
 
+  test('--offsets is for systems that carry groups over', () => {
+    assert.equal(parseOptions([])!.offsets, false)
+    assert.deepEqual(parseOptions(['--offsets'])!.systems, ['causeway', 'mirrormaker2'])
+    assert.deepEqual(parseOptions(['--offsets', '--quick', '--systems', 'causeway'])!.systems, ['causeway'])
+    assert.throws(
+      () => parseOptions(['--offsets', '--systems', 'redpanda-connect']),
+      /unknown redpanda-connect/,
+    )
+  })
+
   test('says what is wrong', () => {
     assert.throws(
       () => parseOptions(['--systems', 'causeway,brooklin']),

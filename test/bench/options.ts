@@ -4,6 +4,8 @@ import { type SystemName, systemNames, type WorkloadName, workloadNames } from '
 
 export interface BenchOptions {
   readonly quick: boolean
+  /** Measure where groups go on that change clusters, and nothing else. */
+  readonly offsets: boolean
   readonly rounds: number
   readonly systems: readonly SystemName[]
   readonly workloads: readonly WorkloadName[]
@@ -15,12 +17,17 @@ export interface BenchOptions {
   readonly plotFrom?: string
 }
 
+/** Those that carry consumer groups over. */
+const offsetsSystems: readonly SystemName[] = ['causeway', 'mirrormaker2']
+
 export const usage = `npm run bench -- [options]
 
 Measures Causeway against MirrorMaker 2 and, if it is on PATH, Redpanda Connect, on two Kafka clusters of one
 broker each that it starts on this machine. Needs Linux, Java 17 and about 10 GB of free disk in TMPDIR
 (3 GB with --quick). A full run takes about 40 minutes.
 
+  --offsets           instead of the workloads: records that consumer groups skip and read again when they change
+                      clusters, by lag; under 6 minutes, with ${offsetsSystems.join(' and ')}
   --quick             smaller data, one round, fewer systems and workloads; under 3 minutes
   --systems a,b       of: ${systemNames.join(', ')}
   --workloads a,b     of: ${workloadNames.join(', ')}
@@ -41,6 +48,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
     args: [...args],
     options: {
       quick: { type: 'boolean', default: false },
+      offsets: { type: 'boolean', default: false },
       systems: { type: 'string' },
       workloads: { type: 'string' },
       rounds: { type: 'string' },
@@ -54,10 +62,17 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
   if (values.help) return undefined
   if (values['plot-from'] && !values.plot)
     throw new Error('--plot-from needs --plot FILE, the file to draw into')
+  const systems = values.offsets ? offsetsSystems : systemNames
   return {
     quick: values.quick,
+    offsets: values.offsets,
     rounds: positive('--rounds', values.rounds ?? (values.quick ? '1' : '3')),
-    systems: pick('--systems', values.systems, systemNames, values.quick ? quickSystems : systemNames),
+    systems: pick(
+      '--systems',
+      values.systems,
+      systems,
+      values.quick && !values.offsets ? quickSystems : systems,
+    ),
     workloads: pick(
       '--workloads',
       values.workloads,

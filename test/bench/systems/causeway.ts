@@ -30,6 +30,7 @@ export function causeway(tree = root): System {
 export function configuration(job: CopyJob): object {
   const [source, target] = [`source${job.id}`, `target${job.id}`]
   const security = job.caFile === undefined ? {} : { security: { tls: { ca: job.caFile } } }
+  const groups = job.groups === undefined ? {} : { groups: [{ match: job.groups }] }
   return {
     name: `bench-${job.id}`,
     pattern: 'custom',
@@ -37,7 +38,7 @@ export function configuration(job: CopyJob): object {
       [source]: { role: 'peer', bootstrap: [job.sourceBootstrap], ...security },
       [target]: { role: 'peer', bootstrap: [job.targetBootstrap], ...security },
     },
-    flows: [{ source, target, topics: [{ name: job.topic }], naming: 'prefixed' }],
+    flows: [{ source, target, topics: [{ name: job.topic }], naming: 'prefixed', ...groups }],
     http: { host: '127.0.0.1', port: 0 },
   }
 }

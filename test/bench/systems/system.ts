@@ -10,6 +10,8 @@ export interface CopyJob {
   readonly sourceBootstrap: string
   readonly targetBootstrap: string
   readonly topic: string
+  /** A regular expression of the consumer groups that follow their topic. Default: none. */
+  readonly groups?: string
   /** PEM certificate of the authority, when both bootstrap servers speak TLS. */
   readonly caFile?: string
 }

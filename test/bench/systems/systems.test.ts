@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { parse } from 'yaml'
 import { loadConfig } from '../../../replicator/config/load-config.ts'
 import { causeway } from './causeway.ts'
-import { mirrorMaker2AsShipped, mirrorMaker2Tuned } from './mirrormaker2.ts'
+import { mirrorMaker2AsShipped, mirrorMaker2Tuned, mirrorMaker2WithGroups } from './mirrormaker2.ts'
 import { redpandaConnect } from './redpanda-connect.ts'
 import type { CopyJob, System } from './system.ts'
 
@@ -43,6 +44,15 @@ describe('MirrorMaker 2', () => {
     assert.ok(added.includes('target7.producer.batch.size = 524288'))
   })
 
+  test('carries groups over where it is told to', async () => {
+    const system = mirrorMaker2WithGroups(java)
+    const { args } = await system.prepare({ ...job, groups: 'some-.*' })
+    const config = await readFile(args.at(-1)!, 'utf8')
+    assert.match(config, /^source7->target7\.groups = some-\.\*$/m)
+    assert.match(config, /^source7->target7\.sync\.group\.offsets\.enabled = true$/m)
+    assert.doesNotMatch(config, /offset\.lag\.max/)
+  })
+
   test('names its copy after the source', () =>
     assert.equal(mirrorMaker2Tuned(java).targetTopic(job), 'source7.bench'))
 })
@@ -57,7 +67,16 @@ test('Causeway is configured with the least that a user writes, and accepts it',
     [flow.source, flow.target, flow.naming],
     ['source7', 'target7', { kind: 'prefixed', separator: '.' }],
   )
+  assert.deepEqual(flow.groups, [])
   assert.equal(causeway().targetTopic(job), 'source7.bench')
+})
+
+test('Causeway follows the groups that it is told to', async () => {
+  const { args } = await causeway().prepare({ ...job, groups: 'some-.*' })
+  const readFile = () => Buffer.from(readFileSync(args.at(-1)!))
+  const loaded = loadConfig({ path: 'causeway.yaml', readFile, environment: {} })
+  assert.ok(loaded.ok, JSON.stringify(loaded))
+  assert.equal(loaded.config.topology.flows[0]!.groups.length, 1)
 })
 
 test('Redpanda Connect is used where PATH has it, and named as missing elsewhere', async () => {

@@ -32,6 +32,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'kafka',
     'config',
     'logs',
+    'offsets',
     'provenance',
     'topics',
     'shards',

@@ -31,6 +31,8 @@ export interface WantedCommit {
 export interface WantedRefine {
   readonly topic: string
   readonly partition: number
+  /** The position that is asked for. */
+  readonly around: SourceOffset
   readonly span: CoarseSpan
 }
 
@@ -139,7 +141,9 @@ export class FollowBoard {
       else if (action.kind === 'commit') this.#commits.set(kept, action.commit)
       else if (action.kind === 'refine') {
         const { topic, partition } = kept.at
-        this.refineAgain({ topic, partition, span: action.span })
+        const { source } = kept.follow
+        if (source === undefined || source === 'removed') continue
+        this.refineAgain({ topic, partition, span: action.span, around: source.position })
       }
     }
   }

@@ -2,12 +2,11 @@ import type { Clock } from '../clock/clock.ts'
 import type { CompanionScene, CopiedPartition } from '../flow/shard-companion.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import { KafkaError } from '../kafka/errors.ts'
-import type { CoarseSpan } from '../offsets/offset-map.ts'
 import { type SourceOffset, sourceOffset, type TargetOffset, targetOffset } from '../records/offsets.ts'
 import type { FlowId } from '../topology/model.ts'
 import type { CommitFeed } from './commit-feed.ts'
 import type { CommitChange } from './commit-source.ts'
-import { FollowBoard, type WantedCommit } from './follow-board.ts'
+import { FollowBoard, type WantedCommit, type WantedRefine } from './follow-board.ts'
 import type { Followed, FollowOptions } from './follow-group.ts'
 import { encodeFollowed, encodeFollowedKey } from './followed-record.ts'
 import type { GroupPartition } from './own-commits.ts'
@@ -25,6 +24,13 @@ const REFINE_LOOK_MS = 200
 /** Groups that commit at the same time. */
 const COMMITS_AT_ONCE = 256
 
+/** @throws KafkaError when a log cannot be read; the signal's reason */
+export type RefineSpan = (
+  copy: CopiedPartition,
+  wanted: Pick<WantedRefine, 'span' | 'around'>,
+  signal: AbortSignal,
+) => Promise<void>
+
 export interface FollowedGroupsOptions {
   readonly flow: FlowId
   readonly scene: Pick<CompanionScene, 'copies'>
@@ -34,7 +40,7 @@ export interface FollowedGroupsOptions {
   /** How many offsets may be read again by a group whose position is from before the map. */
   readonly rereadMax: bigint
   /** Makes a coarse span of the map exact, as far as the logs tell. */
-  readonly refine: (copy: CopiedPartition, span: CoarseSpan, signal: AbortSignal) => Promise<void>
+  readonly refine: RefineSpan
 }
 
 export interface FollowedGroupsParts {
@@ -249,7 +255,7 @@ export class FollowedGroups {
       const copy = wanted && this.#copies.get(partitionOf(wanted))
       if (wanted !== undefined && copy !== undefined) {
         try {
-          await refine(copy, wanted.span, signal)
+          await refine(copy, wanted, signal)
           continue
         } catch (error) {
           signal.throwIfAborted()

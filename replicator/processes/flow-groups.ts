@@ -2,21 +2,25 @@ import { defaultBackoff } from '../clock/backoff.ts'
 import type { Clock } from '../clock/clock.ts'
 import type { Random } from '../clock/random.ts'
 import type { AnnounceFlowEvent } from '../flow/events.ts'
-import type { MakeCompanion } from '../flow/shard-companion.ts'
+import type { CompanionScene, MakeCompanion } from '../flow/shard-companion.ts'
 import { tellShardTroubles } from '../flow/shard-troubles.ts'
 import { CommitFeed } from '../groups/commit-feed.ts'
 import type { FollowOptions } from '../groups/follow-group.ts'
+import type { RefineSpan } from '../groups/followed-groups.ts'
 import { OffsetsTopicCommits } from '../groups/offsets-topic-commits.ts'
 import { defaultPollLimits } from '../groups/poll-schedule.ts'
 import { PolledCommits } from '../groups/polled-commits.ts'
 import { ReadableCommits } from '../groups/readable-commits.ts'
 import { compileGroups } from '../groups/selected-groups.ts'
-import { ShardGroups, type ShardGroupsOptions } from '../groups/shard-groups.ts'
+import { ShardGroups } from '../groups/shard-groups.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import { LogWalks } from '../logs/log-walks.ts'
+import { type RefineCopyTools, refineCopy } from '../offsets/refine-copy.ts'
 import { prepareShardTopic } from '../shards/shard-topic.ts'
 import { internalTopics } from '../topology/internal-names.ts'
 import type { Flow, RegionAlias, Topology } from '../topology/model.ts'
+import { writesAlone } from '../topology/writes-alone.ts'
+import type { FlowProvenance } from './flow-provenance.ts'
 
 /** Who is new is found this soon, where groups are polled, in milliseconds. */
 const LIST_EVERY_MS = 5_000
@@ -46,13 +50,13 @@ export interface FlowGroupsContext {
   readonly clock: Clock
   readonly random: Random
   readonly announce: AnnounceFlowEvent
-  readonly refine: ShardGroupsOptions['refine']
+  readonly provenance: FlowProvenance
 }
 
 /** `undefined` for a flow that follows none; nothing is asked of the clusters yet. */
 export function flowGroups(
   flow: Flow,
-  { topology, clock, random, announce, refine }: FlowGroupsContext,
+  { topology, clock, random, announce, provenance }: FlowGroupsContext,
   clusterOf: (alias: RegionAlias) => Cluster,
 ): FlowGroups | undefined {
   if (flow.groups.length === 0) return undefined
@@ -103,7 +107,7 @@ export function flowGroups(
         feed,
         ledgerTopic,
         prepare,
-        refine,
+        refine: refineWith(scene, flow, { topology, provenance }),
         // Reading again is better than what `auto.offset.reset` may do: go to the end.
         rereadMax: 2n ** 63n,
         followOptions: (signal) => followOptions(target, signal),
@@ -121,4 +125,28 @@ async function followOptions(target: Cluster, signal: AbortSignal): Promise<Foll
   const told = Number((await target.describeBrokerConfigs([name], signal)).get(name))
   const minutes = told > 0 ? told : RETENTION_DEFAULT_MINUTES
   return { refreshMs: (minutes * 60_000) / 4, lookLastsMs: LOOK_LASTS_MS, watchMs: WATCH_MS }
+}
+
+/** Both logs tell what a crash left unwritten of a map. */
+function refineWith(
+  { walks }: CompanionScene,
+  flow: Flow,
+  { topology, provenance: { rule, origins, registry } }: Pick<FlowGroupsContext, 'topology' | 'provenance'>,
+): RefineSpan {
+  const isAlone = writesAlone(topology, flow)
+  return async ({ map, topic, targetTopic, partition }, { span, around }, signal) => {
+    if (map === undefined) return
+    const producers = isAlone
+      ? 'everybody'
+      : new Set((await registry.formerly(flow.id, signal)).map(({ producerId }) => producerId))
+    const tools: RefineCopyTools = {
+      source: { walks: walks.source, topic, partition },
+      target: { walks: walks.target, topic: targetTopic, partition },
+      rule,
+      origins,
+      producers,
+      around,
+    }
+    await refineCopy(map, span, tools, signal)
+  }
 }

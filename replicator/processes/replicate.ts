@@ -14,9 +14,7 @@ import { topicRules } from '../topics/topic-rules.ts'
 import { flowGroupId, internalTopics, transactionalId } from '../topology/internal-names.ts'
 import type { Flow, RegionAlias } from '../topology/model.ts'
 import { writesAlone } from '../topology/writes-alone.ts'
-import { flowAcls } from './flow-acls.ts'
-import { flowGroups } from './flow-groups.ts'
-import { provenanceOf } from './flow-provenance.ts'
+import { type FlowParts, flowParts } from './flow-parts.ts'
 
 export interface ReplicateOptions {
   readonly config: CausewayConfig
@@ -72,21 +70,17 @@ export function startReplicator(options: ReplicateOptions): Replicator {
     clusters.set(alias, cluster)
     return cluster
   }
-  const provenance = chosen.map((flow) => provenanceOf(flow, { topology, clock, random }, clusterOf))
-  const acls = chosen.map((flow) => flowAcls(flow, { config, clock, random }, clusterOf))
-  const groups = chosen.map((flow) =>
-    flowGroups(flow, { topology, clock, random, announce, refine: async () => {} }, clusterOf),
-  )
-  const flows: readonly RunningFlow[] = chosen.map((flow, index) =>
-    startFlow({
+  const parts: FlowParts[] = []
+  const flows: readonly RunningFlow[] = chosen.map((flow) => {
+    const beside = flowParts(flow, { config, clock, random, announce }, clusterOf)
+    parts.push(beside)
+    return startFlow({
+      ...beside.options,
       flow,
       progressTopic: internalTopics(topology).progress,
       mapTopic: internalTopics(topology).map,
       transactionalIdOf: (shard) => transactionalId(topology, flow, shard),
       claims: claimsOf(flow, options, clusterOf(flow.target)),
-      registry: provenance[index]?.registry,
-      origins: provenance[index]?.origins,
-      rule: provenance[index]?.rule ?? 'everything',
       source: clusterOf(flow.source),
       target: clusterOf(flow.target),
       rules: topicRules(flow, aliases),
@@ -97,11 +91,9 @@ export function startReplicator(options: ReplicateOptions): Replicator {
       announce,
       discoveryIntervalMs: config.discoveryIntervalMs,
       acceptsGap,
-      acls: acls[index],
-      companions: [groups[index]?.companion].filter((companion) => companion !== undefined),
       exclusiveTarget: writesAlone(topology, flow),
-    }),
-  )
+    })
+  })
   const failed = new Set<RunningFlow>()
   for (const flow of flows) flow.ended.catch(() => failed.add(flow))
   const ended = Promise.all(flows.map((flow) => flow.ended)).then(() => {})
@@ -112,21 +104,13 @@ export function startReplicator(options: ReplicateOptions): Replicator {
     ended,
     async drain(timeoutMs) {
       await Promise.all(flows.map((flow) => (failed.has(flow) ? flow.destroy() : flow.drain(timeoutMs))))
-      await Promise.all([
-        ...provenance.map(({ close }) => close()),
-        ...acls.map((one) => one?.memory.close()),
-        ...groups.map((one) => one?.close()),
-      ])
+      await Promise.all(parts.map((beside) => beside.close()))
       await Promise.all([...clusters.values()].map((cluster) => cluster.close()))
     },
     async destroy() {
       for (const cluster of clusters.values()) cluster.destroy()
       await Promise.all(flows.map((flow) => flow.destroy()))
-      await Promise.all([
-        ...provenance.map(({ close }) => close()),
-        ...acls.map((one) => one?.memory.close()),
-        ...groups.map((one) => one?.close()),
-      ])
+      await Promise.all(parts.map((beside) => beside.close()))
     },
   }
 }

@@ -6,7 +6,7 @@ import type { ReadRecord } from '../kill/read-records.ts'
 import { testBrokers } from './flow-pair.ts'
 import { GroupReader, SceneGroup, truePlace } from './groups-scene.ts'
 import { type ReplicateProcess, until } from './replicate-process.ts'
-import { TrapScene } from './traps-scene.ts'
+import { killBeforeProgress, TrapScene } from './traps-scene.ts'
 
 const source = testBrokers('CAUSEWAY_TEST_SOURCE')
 const target = testBrokers('CAUSEWAY_TEST_TARGET')
@@ -175,6 +175,23 @@ describe('groups that are followed', { timeout: 300_000 }, () => {
     await group.commit(14n)
     replicator = await scene.start({ groups })
     await group.stands(await placeOf(14n))
+  })
+
+  test('stand exactly where they should inside what a kill left unwritten of the map', async () => {
+    const [before] = await scene.source.listOffsets([{ topic: scene.topic, partition: 0, at: 'latest' }])
+    assert(before?.result.ok)
+    await killBeforeProgress(scene, replicator, () => scene.produce(30))
+    const positions = [1n, 15n, 29n].map((more) =>
+      before.result.ok ? before.result.value.offset + more : 0n,
+    )
+    const group = new SceneGroup(scene)
+    await group.commit(positions[0] ?? 0n)
+    replicator = await scene.start({ groups })
+    await scene.exact()
+    for (const position of positions) {
+      await group.commit(position)
+      await group.stands(await placeOf(position))
+    }
   })
 
   test('that a process meant to move are moved by the next one, however late its commit comes', async () => {

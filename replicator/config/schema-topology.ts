@@ -102,6 +102,12 @@ const replicationKeys = {
     .max(1_024)
     .optional()
     .describe('Units of ownership of a flow: at most so many replicas share its work. Default: 8.'),
+  mirrorMakerTopics: z
+    .boolean()
+    .optional()
+    .describe(
+      "Whether MirrorMaker 2's topics are written beside the copies, for Java's MirrorClient and RemoteClusterUtils: heartbeats and offset-syncs on the source, heartbeats and checkpoints of the groups on the target. Topics called heartbeats are copied then. Default: false.",
+    ),
 }
 
 const alias = z.union([z.string(), z.array(z.string()).min(1)], {

@@ -41,6 +41,9 @@ type ClusterEvent =
   | { readonly kind: 'groups-recovered' }
   /** The source's offsets topic may not be read: its groups are asked where they stand, again and again. */
   | { readonly kind: 'groups-polled'; readonly reason: string }
+  /** MirrorMaker 2's topics cannot be written, or not all of them. Copying goes on; it is tried again. */
+  | { readonly kind: 'mirror-topics-trouble'; readonly reason: string }
+  | { readonly kind: 'mirror-topics-recovered' }
   /** Another process has taken the shard over. It is taken again if it is still this process's to own. */
   | { readonly kind: 'shard-lost'; readonly shard: number }
   /** The flow's replicas do not agree on who owns which shard, as far as this one can see. It tries on. */

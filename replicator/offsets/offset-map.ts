@@ -183,6 +183,19 @@ export class OffsetMap {
     for (const span of this.#runs.spans()) yield span.isExact ? runOf(span) : coarseSpanOf(span)
   }
 
+  /** Those that hold something at or above a source position, from the oldest on; runs that begin below it are cut. */
+  *spansFrom(position: SourceOffset): Generator<ExactRun | CoarseSpan, void, void> {
+    for (let at = clamped(position); ; ) {
+      const span = this.#runs.firstEndingAbove('source', at)
+      if (span === undefined) return
+      const below = span.isExact ? Math.max(0, at - span.sourceFrom) : 0
+      const { sourceFrom, targetFrom } = span
+      const cut = { ...span, sourceFrom: sourceFrom + below, targetFrom: targetFrom + below }
+      yield span.isExact ? runOf(cut) : coarseSpanOf(cut)
+      at = span.sourceTo
+    }
+  }
+
   /** For writing them down. */
   blocks(): Iterable<CoveredBlock> {
     return this.#runs.blocks()

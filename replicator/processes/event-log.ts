@@ -97,6 +97,8 @@ function flowWords(
         | 'groups-trouble'
         | 'groups-recovered'
         | 'groups-polled'
+        | 'mirror-topics-trouble'
+        | 'mirror-topics-recovered'
         | 'acls-changed'
         | 'acls-would-change'
         | 'acls-not-carried'
@@ -130,6 +132,10 @@ function flowWords(
         'info',
         `groups are asked where they stand, for the offsets topic is not readable: ${event.reason}`,
       ]
+    case 'mirror-topics-trouble':
+      return ['warn', `MirrorMaker 2's topics are not all written, it is tried again: ${event.reason}`]
+    case 'mirror-topics-recovered':
+      return ['info', "MirrorMaker 2's topics are written again"]
     case 'acls-changed':
     case 'acls-would-change':
     case 'acls-not-carried':

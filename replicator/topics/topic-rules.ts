@@ -1,3 +1,4 @@
+import { heartbeatRules } from '../topology/heartbeats.ts'
 import type { Flow, NameSelection, RegionAlias } from '../topology/model.ts'
 import { isCycle, targetTopicName } from '../topology/naming.ts'
 import { compileNames, compileTopics, type TopicMatcher } from '../topology/selection.ts'
@@ -5,20 +6,27 @@ import type { PartitionPredicate, SelectionRule, TopicRules } from './topic-pair
 
 /**
  * The rules of a declared flow. Internal topics are never taken, nor are copies that would come back to a region
- * they passed through.
+ * they passed through. Heartbeats follow rules of their own where the flow copies them.
  * @param aliases every region of the topology, by which copies' names are read
  */
 export function topicRules(
-  flow: Pick<Flow, 'source' | 'target' | 'topics' | 'paused' | 'naming'>,
+  flow: Pick<Flow, 'source' | 'target' | 'topics' | 'paused' | 'naming' | 'copiesHeartbeats'>,
   aliases: readonly RegionAlias[],
 ): TopicRules {
   const { source, target, naming } = flow
   const taken = compileTopics(flow.topics)
   const paused = compileTopics(flow.paused)
+  const heartbeats = heartbeatRules(flow, aliases)
   return {
-    select: (topic) => (isCycle(naming, topic, { aliases, target }) ? undefined : predicate(taken, topic)),
+    select: (topic) => {
+      if (heartbeats?.isHeartbeats(topic)) return heartbeats.isCycle(topic) ? undefined : () => true
+      return isCycle(naming, topic, { aliases, target }) ? undefined : predicate(taken, topic)
+    },
     paused: (topic) => predicate(paused, topic),
-    targetNameOf: (topic) => targetTopicName(naming, { source, target, topic }),
+    targetNameOf: (topic) =>
+      heartbeats?.isHeartbeats(topic)
+        ? heartbeats.targetNameOf(topic)
+        : targetTopicName(naming, { source, target, topic }),
     selections: flow.topics.map(selectionRule),
   }
 }

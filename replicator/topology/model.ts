@@ -77,6 +77,13 @@ export interface Flow {
   readonly startAt: 'earliest' | 'latest'
   /** Units of ownership; changing it re-shards the flow. */
   readonly shards: number
+  /** Whether MirrorMaker 2's offset-syncs, checkpoints and heartbeats are written beside the copies. Default: no. */
+  readonly mirrorMakerTopics?: boolean
+  /**
+   * Whether topics of heartbeats are copied whatever {@link topics} says, prefixed whatever {@link naming} says, as
+   * MirrorMaker 2 does. Default: no.
+   */
+  readonly copiesHeartbeats?: boolean
 }
 
 /** Goals, as declared. What was measured is always a different type. */

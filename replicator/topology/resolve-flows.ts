@@ -56,6 +56,7 @@ export function resolveFlows(
     const settings = {
       ...resolveReplication(flow, path, problems),
       ...resolveSelections(flow, path, problems),
+      ...(flow.copiesHeartbeats === undefined ? {} : { copiesHeartbeats: flow.copiesHeartbeats }),
     }
     return { path, settings, pairs: pairsOf(flow, path, regions, problems) }
   })
@@ -145,6 +146,7 @@ function pairsOf(
 
 function completeFlow(pair: Pair, settings: Settings, pattern: Pattern): Omit<DerivedFlow, 'origin'> {
   const naming = settings.naming ?? namingOf(pattern)
+  const { mirrorMakerTopics = false, copiesHeartbeats = mirrorMakerTopics } = settings
   const flow: Flow = {
     id: flowId(pair.source, pair.target),
     ...pair,
@@ -158,6 +160,8 @@ function completeFlow(pair: Pair, settings: Settings, pattern: Pattern): Omit<De
     aclSync: settings.aclSync ?? aclSync,
     startAt: settings.startAt ?? startAt,
     shards: settings.shards ?? shards,
+    ...(mirrorMakerTopics ? { mirrorMakerTopics } : {}),
+    ...(copiesHeartbeats ? { copiesHeartbeats } : {}),
   }
   return { flow, saysConfigSync: settings.saysConfigSync ?? false }
 }
@@ -209,6 +213,7 @@ function resolveReplication(spec: ReplicationSpec, path: Path, problems: Problem
     ...(spec.replicationFactor === undefined ? {} : { replicationFactor: spec.replicationFactor }),
     ...(spec.startAt === undefined ? {} : { startAt: spec.startAt }),
     ...(spec.shards === undefined ? {} : { shards: spec.shards }),
+    ...(spec.mirrorMakerTopics === undefined ? {} : { mirrorMakerTopics: spec.mirrorMakerTopics }),
   }
 }
 

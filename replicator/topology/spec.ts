@@ -61,6 +61,8 @@ export interface ReplicationSpec {
   readonly startAt?: 'earliest' | 'latest' | undefined
   readonly paused?: readonly TopicSpec[] | undefined
   readonly shards?: number | undefined
+  /** MirrorMaker 2's offset-syncs, checkpoints and heartbeats beside the copies. Default: none. */
+  readonly mirrorMakerTopics?: boolean | undefined
 }
 
 export interface ConfigSyncSpec {
@@ -80,4 +82,6 @@ export interface FlowSpec extends ReplicationSpec {
   readonly target: string | readonly string[]
   readonly topics?: readonly TopicSpec[] | undefined
   readonly groups?: readonly NameSpec[] | undefined
+  /** Topics of heartbeats as MirrorMaker 2 copies them. Default: where its topics are kept. */
+  readonly copiesHeartbeats?: boolean | undefined
 }

@@ -45,9 +45,14 @@ export function readFlow(pair: Pair, findings: Findings): ReadFlow {
         mode: booleanOf(copying.get('sync.topic.acls.enabled'), false, findings) ? 'sync' : 'off',
       },
       ...(startAt === undefined ? {} : { startAt }),
+      // Prefixed copies need no rules of their own: their names are the usual ones.
+      ...(isIdentity && (heartbeats || takesHeartbeats(topics)) ? { copiesHeartbeats: true } : {}),
     },
   }
 }
+
+const takesHeartbeats = (topics: SelectedNames): boolean =>
+  topics.ok && topics.selections.some(({ name }) => name === 'heartbeats')
 
 /** -1 is Kafka's own word for the brokers' default (KIP-464). */
 function factorOf(setting: Setting | undefined, findings: Findings): number | 'broker-default' {
@@ -116,7 +121,7 @@ function withHeartbeats(
   return [...selections, { match: heartbeatsPattern(separator) }]
 }
 
-/** Under IdentityReplicationPolicy heartbeats alone are renamed; under one name they would tell nothing. */
+/** Under IdentityReplicationPolicy heartbeats alone are renamed: `copiesHeartbeats` takes them. */
 function withoutHeartbeats(selections: readonly NameSpec[], separator: string): readonly NameSpec[] {
   const heartbeats = heartbeatsPattern(separator)
   return selections

@@ -1,3 +1,7 @@
+import { heartbeatsTopic } from '../../topology/heartbeats.ts'
+
+export { heartbeatsTopic }
+
 /** Which of MirrorMaker 2's replication policies names the topics. */
 export interface ReplicationPolicy {
   /** `identity`: IdentityReplicationPolicy (KAFKA-9726, 3.0), which renames nothing but heartbeats. */
@@ -46,9 +50,6 @@ export function offsetSyncsTopic({ internalSeparator: s }: ReplicationPolicy, ot
 export function checkpointsTopic(policy: ReplicationPolicy, sourceAlias: string): string {
   return sourceAlias + checkpointsSuffix(policy)
 }
-
-/** On the target of each flow, whatever the policy. */
-export const heartbeatsTopic = 'heartbeats'
 
 /** Connect's source offsets of a MirrorMaker 2 in dedicated mode, on the target; no separator reaches its name. */
 export function sourceOffsetsTopic(sourceAlias: string): string {

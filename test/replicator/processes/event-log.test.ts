@@ -67,6 +67,8 @@ const samples: Samples = {
   'maps-recovered': { flow, kind: 'maps-recovered' },
   'groups-trouble': { flow, kind: 'groups-trouble', reason: 'no answer' },
   'groups-recovered': { flow, kind: 'groups-recovered' },
+  'mirror-topics-trouble': { flow, kind: 'mirror-topics-trouble', reason: 'no right to write' },
+  'mirror-topics-recovered': { flow, kind: 'mirror-topics-recovered' },
   'groups-polled': { flow, kind: 'groups-polled', reason: 'no right to read' },
   'shard-lost': { flow, kind: 'shard-lost', shard: 2 },
   'sharing-trouble': { flow, kind: 'sharing-trouble', reason: 'no answer' },

@@ -49,6 +49,7 @@ const replication = fc.record(
       { requiredKeys: [] },
     ),
     paused: topics,
+    mirrorMakerTopics: fc.boolean(),
   },
   { requiredKeys: [] },
 )

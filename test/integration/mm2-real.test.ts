@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -12,8 +11,6 @@ import { systemClock } from '../../replicator/clock/system-clock.ts'
 import type { Cluster } from '../../replicator/kafka/cluster.ts'
 import { createKafkaCluster } from '../../replicator/kafka/kafka-cluster.ts'
 import { TopicLog, type TopicLogOptions } from '../../replicator/kafka/topic-log.ts'
-import { brokerJvmArguments } from '../../replicator/local/broker-process.ts'
-import { installKafka } from '../../replicator/local/installation.ts'
 import { partitionOfKey } from '../../replicator/offsets/mm2/java-partitioner.ts'
 import {
   checkpointCodec,
@@ -41,6 +38,7 @@ import type { DecodedRecord } from '../../replicator/records/decode.ts'
 import { sourceOffset } from '../../replicator/records/offsets.ts'
 import { regionAlias } from '../../replicator/topology/identifiers.ts'
 import { testBrokers, until } from './flow-pair.ts'
+import { RealMirrorMaker } from './real-mirror-maker.ts'
 
 const forever = new AbortController().signal
 const recordsPerPartition = 100
@@ -61,46 +59,6 @@ const names = {
   syncs: offsetSyncsTopic(policy, flow.target),
   checkpoints: checkpointsTopic(policy, flow.source),
   sourceOffsets: sourceOffsetsTopic(flow.source),
-}
-
-/** MirrorMaker 2 in dedicated mode, each interval a second. */
-class RealMirrorMaker {
-  readonly #child: ChildProcess
-  #said = ''
-  readonly #ended: Promise<void>
-
-  constructor(javaPath: string, args: readonly string[]) {
-    this.#child = spawn(javaPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => {
-        this.#said = (this.#said + text).slice(-20_000)
-      })
-    }
-    this.#ended = new Promise((resolve) => {
-      this.#child.once('error', () => resolve())
-      this.#child.once('close', () => resolve())
-    })
-  }
-
-  get said(): string {
-    return this.#said
-  }
-
-  get hasEnded(): boolean {
-    return this.#child.exitCode !== null || this.#child.signalCode !== null
-  }
-
-  async stop(): Promise<void> {
-    this.#child.kill('SIGTERM')
-    const limit = new AbortController()
-    const tooLate = systemClock.sleep(20_000, limit.signal).then(
-      () => this.#child.kill('SIGKILL'),
-      () => {},
-    )
-    await this.#ended
-    limit.abort()
-    await tooLate
-  }
 }
 
 const properties = (source: string, target: string): string =>
@@ -214,14 +172,9 @@ describe('a real MirrorMaker 2', { timeout: 240_000 }, () => {
   }
 
   async function start(): Promise<RealMirrorMaker> {
-    const { javaPath, classpath, classArchive } = await installKafka({}, forever)
     const file = join(folder, 'mm2.properties')
     await writeFile(file, properties(bootstrap.source.join(','), bootstrap.target.join(',')))
-    return new RealMirrorMaker(javaPath, [
-      ...brokerJvmArguments('quick', 384, classArchive),
-      '-Dlog4j2.level=WARN',
-      ...['-cp', classpath, 'org.apache.kafka.connect.mirror.MirrorMaker', file],
-    ])
+    return await RealMirrorMaker.start(file)
   }
 
   const where = (partition: number) => ({

@@ -33,6 +33,12 @@ describe('a simulated run', () => {
     assert(outcome.faults >= 10, `${outcome.faults} faults`)
     assert(outcome.records > 0)
   })
+
+  test('asks offset maps for positions, unless it keeps none', async () => {
+    const [some, none] = [await runPlan(makePlan(6), run), await runPlan(makePlan(5), run)]
+    assert(some.translations > 500, `${some.translations} positions`)
+    assert.equal(none.translations, 0)
+  })
 })
 
 describe('the product in a simulated world', () => {

@@ -63,7 +63,7 @@ export const brokenVariants: readonly BrokenVariant[] = [
       },
     ],
     seedsMax: 100,
-    foundBy: 27,
+    foundBy: 89,
   },
   {
     name: 'any-marker-will-do',
@@ -184,6 +184,58 @@ export const brokenVariants: readonly BrokenVariant[] = [
     ],
     seedsMax: 50,
     foundBy: 1,
+  },
+  {
+    name: 'merge-over-a-source-gap',
+    story: "lengthens a map's run by records that do not follow on the source",
+    edits: [
+      {
+        file: 'offsets/span.ts',
+        from: 'before.isExact && span.isExact && before.sourceTo === span.sourceFrom && before.targetTo === span.targetFrom',
+        to: 'before.isExact && span.isExact && before.targetTo === span.targetFrom',
+      },
+    ],
+    seedsMax: 50,
+    foundBy: 2,
+  },
+  {
+    name: 'merge-over-a-target-gap',
+    story: "lengthens a map's run by records that do not follow on the target",
+    edits: [
+      {
+        file: 'offsets/span.ts',
+        from: 'before.isExact && span.isExact && before.sourceTo === span.sourceFrom && before.targetTo === span.targetFrom',
+        to: 'before.isExact && span.isExact && before.sourceTo === span.sourceFrom',
+      },
+    ],
+    seedsMax: 50,
+    foundBy: 6,
+  },
+  {
+    name: 'map-without-its-takeovers',
+    story: 'goes on with a map after a takeover as if nothing had been copied meanwhile',
+    edits: [
+      {
+        file: 'flow/maps/partition-map.ts',
+        from: 'map.appendCoarse({ sourceFrom: end.source, sourceTo: source, targetFrom: end.target, targetTo: target })',
+        to: 'if (end.source <= source) map.reach({ source, target })',
+      },
+    ],
+    seedsMax: 50,
+    foundBy: 12,
+  },
+  {
+    name: 'map-of-a-former-topic',
+    story: 'believes what was written about a topic that was re-created since',
+    edits: [
+      {
+        file: 'offsets/read-chunks.ts',
+        from: 'one === undefined || other === undefined || one === other',
+        to: 'true || one === other',
+      },
+    ],
+    seedsMax: 50,
+    foundBy: 11,
   },
 ]
 

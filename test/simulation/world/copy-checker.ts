@@ -5,6 +5,13 @@ import { Violation } from './violation.ts'
 /** `at-least-once` lets a copy go back and repeat itself, in order; it never lets it leave something out. */
 export type Strictness = 'at-least-once' | 'exactly-once'
 
+/** Where a record is on either side. */
+export interface CopiedPair {
+  readonly source: bigint
+  readonly target: bigint
+  readonly record: WrittenRecord
+}
+
 /**
  * Judges one target partition, record by record as its log grows: at every moment it is a prefix of what the source
  * committed, in the source's order. Only what the source's own cleaner removed may be missing.
@@ -19,6 +26,8 @@ export class CopyChecker {
   #next = 0
   /** Where in the target the first copy of each record is, by its index. */
   readonly #copiedAt: (bigint | undefined)[] = []
+  /** What was copied, in order: with exactly one copy of each it ascends on both sides. */
+  readonly pairs: CopiedPair[] = []
 
   constructor(place: string, ledger: SourceLedger, strictness: Strictness) {
     this.place = place
@@ -52,6 +61,7 @@ export class CopyChecker {
       )
     }
     this.#copiedAt[index] = offset
+    this.pairs.push({ source: written.offset, target: offset, record: written })
     this.#next = index + 1
   }
 

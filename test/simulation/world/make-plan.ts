@@ -48,8 +48,24 @@ export function makePlan(seed: number, options: PlanOptions = {}): Plan {
     const { fromMs, toMs } = misfortune.pick(storms)
     events.push({ atMs: misfortune.between(fromMs, toMs), ...make(misfortune, setup) })
   }
+  // One in four keeps no maps, and nothing else that came later: what such a seed found once, it still finds.
+  const maps = seed % 4 !== 1
+  if (maps) events.push(...laterFaults(seed, endMs))
   events.sort((a, b) => a.atMs - b.atMs)
-  return { seed, setup, events, endMs: events.at(-1)?.atMs ?? endMs }
+  return { seed, setup: { ...setup, maps }, events, endMs: events.at(-1)?.atMs ?? endMs }
+}
+
+/** Drawn from a generator of their own, so that they shift nothing else. */
+function laterFaults(seed: number, endMs: number): readonly PlannedEvent[] {
+  const random = new SeededRandom(seed * 40_503 + 17)
+  if (!random.chance(0.2)) return []
+  return [
+    {
+      atMs: random.between(Math.floor(endMs / 3), endMs),
+      kind: 're-create-topic',
+      pick: random.between(0, 99),
+    },
+  ]
 }
 
 type Forgotten = Extract<PlannedFault, { kind: 'forget' }>['what']
@@ -71,7 +87,7 @@ function forgetful(
   ]
 }
 
-function makeSetup(random: SeededRandom): Setup {
+function makeSetup(random: SeededRandom): Omit<Setup, 'maps'> {
   const topics = Array.from({ length: random.between(1, 2) }, (_, index) =>
     makeTopic(random, `topic-${index}`),
   )
@@ -124,7 +140,7 @@ function makeWorkload(random: SeededRandom): Workload {
   }
 }
 
-type MakeFault = (random: SeededRandom, setup: Setup) => PlannedFault
+type MakeFault = (random: SeededRandom, setup: Omit<Setup, 'maps'>) => PlannedFault
 
 const side = (random: SeededRandom): Side => random.pick(['source', 'target', 'target'])
 

@@ -58,6 +58,9 @@ export function strikeWorld(world: World, fault: PlannedFault): void {
     case 'grow-topic':
       growTopic(world, fault)
       break
+    case 're-create-topic':
+      recreateTopic(world, fault)
+      break
   }
 }
 
@@ -287,11 +290,12 @@ function compact(world: World, { cluster, pick, dropTombstones }: Of<'compact'>)
   brokers.compact(at, { dropTombstones })
   const after = recordsIn(log.batches)
   if (after.size < before.size) world.hit()
+  if (cluster === 'source' && world.isRecreated(at.topic)) return
   const copy = cluster === 'source' ? world.watch.copyOf(at.topic, at.partition) : world.watch.copyIn(at)
   if (copy === undefined) return
-  if (cluster === 'source') copy.ledger.cleaned(after)
   const progress = world.watch.progressOf(copy.place)
   const named = (cluster === 'source' ? progress?.sourceNext : progress?.targetNext) ?? 0n
+  if (cluster === 'source') copy.ledger.cleaned(after, named)
   if ([...before].some((offset) => offset >= named && !after.has(offset)))
     copy.cleanedBeyondProgress.add(cluster)
   // Then only contents could tell where copying goes on; and of what the target lacks, nobody knows what it was.
@@ -311,10 +315,11 @@ function deleteRecords(world: World, { pick, reach }: Of<'delete-records'>): voi
   world.brokers.source.deleteRecords(at, below)
   if (log.logStart === before) return
   world.hit()
+  if (world.isRecreated(at.topic)) return
   world.trace.note(`${at.topic}/${at.partition} deleted below ${log.logStart}, progress ${named}`)
   // Until something is copied, a flow that begins at the earliest record begins at whichever is earliest then.
   const began = progress !== undefined && copy.copiedBelow > 0n
-  copy.ledger.deletedBelow(log.logStart, began ? 'deleted' : 'deleted-before-start')
+  copy.ledger.deletedBelow(log.logStart, began ? 'deleted' : 'deleted-before-start', named)
   // What progress does not name yet is counted from the source's log: without it counting may be impossible.
   if (log.logStart > named) {
     world.mayStop.set(
@@ -329,6 +334,16 @@ function growTopic(world: World, { pick, by }: Of<'grow-topic'>): void {
   const topic = pickOf(topics.all, pick)
   if (topic === undefined || topic.partitions.length > 5) return
   if (topics.grow(topic.name, topic.partitions.length + by).ok) world.hit()
+}
+
+/** Only of what is copied whole: what is lost with a topic is nobody's promise. */
+function recreateTopic(world: World, { pick }: Of<'re-create-topic'>): void {
+  world.watch.look()
+  const whole = world.brokers.source.topics.all.filter(({ name }) => world.isCopiedWhole(name))
+  const topic = pickOf(whole, pick)
+  if (topic === undefined) return
+  world.hit()
+  world.recreate(topic)
 }
 
 /** The offsets of the records that are still there. */

@@ -27,6 +27,8 @@ export interface Setup {
   /** How replicas agree on shards; by `each-all` every process believes that all are its own. */
   readonly claims: 'each-all' | 'group' | 'group-static'
   readonly topics: readonly PlannedTopic[]
+  /** Whether the flow keeps offset maps. */
+  readonly maps: boolean
   readonly requestTimeoutMs: number
   /** What the target's brokers do with the end markers of partitions that have no leader. */
   readonly leaderlessMarkers: 'dropped' | 'delayed'
@@ -123,6 +125,8 @@ export type PlannedFault =
     }
   | { readonly kind: 'new-topic'; readonly topic: PlannedTopic }
   | { readonly kind: 'grow-topic'; readonly pick: number; readonly by: number }
+  /** Deletes a source topic whose records are all copied, and makes another of its name. Its copy stays as it is. */
+  | { readonly kind: 're-create-topic'; readonly pick: number }
   /** Takes back every fault that waits for its request. */
   | { readonly kind: 'quiet' }
   /**

@@ -3,6 +3,11 @@ import type { Random } from '../../../replicator/clock/random.ts'
 import type { FlowEvent } from '../../../replicator/flow/events.ts'
 import { type RunningFlow, startFlow } from '../../../replicator/flow/flow.ts'
 import { defaultFlowLimits, type FlowLimits } from '../../../replicator/flow/flow-limits.ts'
+import type {
+  CompanionScene,
+  CopiedPartition,
+  ShardCompanion,
+} from '../../../replicator/flow/shard-companion.ts'
 import type { Cluster } from '../../../replicator/kafka/cluster.ts'
 import {
   createProducerRegistry,
@@ -27,6 +32,8 @@ export interface ReplicaOptions {
   readonly flow: Flow
   readonly progressTopic: string
   readonly registryTopic: string
+  /** Without it no maps are kept. */
+  readonly mapTopic: string | undefined
   readonly transactionalIdOf: (shard: number) => string
   readonly claims: Setup['claims']
   readonly group: string
@@ -51,6 +58,7 @@ const limits: FlowLimits = {
   targetLanes: 1,
   produceBytesMax: 8 * 1024,
   produceTimeoutMs: 5000,
+  mapIntervalMs: 1000,
 }
 
 /** How long requests of a killed process may still arrive, in milliseconds. */
@@ -65,6 +73,7 @@ export class Replica {
   readonly #registry: WritableRegistry
   readonly #clock: SimulatedClock
   readonly #onBuried: () => void
+  readonly #scenes = new Set<CompanionScene>()
   /** Why the flow ended by itself, which it never should. */
   failure: unknown
 
@@ -96,6 +105,8 @@ export class Replica {
     this.running = startFlow({
       flow,
       progressTopic,
+      ...(options.mapTopic === undefined ? {} : { mapTopic: options.mapTopic }),
+      companions: [(scene) => this.#lookInto(scene)],
       transactionalIdOf: options.transactionalIdOf,
       claims: this.#claims(options, target),
       registry: this.#registry,
@@ -132,6 +143,25 @@ export class Replica {
       random,
       onTrouble: () => {},
     })
+  }
+
+  /** The partitions that it believes are its own to copy. */
+  get copies(): readonly CopiedPartition[] {
+    return [...this.#scenes].flatMap((scene) => scene.copies())
+  }
+
+  #lookInto(scene: CompanionScene): ShardCompanion {
+    this.#scenes.add(scene)
+    return {
+      run: (signal) =>
+        new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+        }),
+      finish: async () => {},
+      close: () => {
+        this.#scenes.delete(scene)
+      },
+    }
   }
 
   /** Its host loses the network for a moment. */

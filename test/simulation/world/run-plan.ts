@@ -20,6 +20,8 @@ export interface Outcome {
   readonly records: number
   /** Partitions that stopped, with a reason, where a fault left them no other way. */
   readonly stopped: number
+  /** Positions that offset maps were asked about. */
+  readonly translations: number
   readonly violation: { readonly check: string; readonly detail: string } | undefined
   readonly trace: readonly string[]
 }
@@ -48,6 +50,7 @@ export async function runPlan(plan: Plan, options: RunOptions): Promise<Outcome>
     digest: world.trace.digest(),
     records: [...world.watch.copies.values()].reduce((sum, { ledger }) => sum + ledger.records.length, 0),
     stopped: world.stopped.size,
+    translations: world.maps?.asked ?? 0,
     violation,
     trace: world.trace.lines,
   }
@@ -96,7 +99,7 @@ async function recover(world: World): Promise<void> {
 async function settled(world: World): Promise<void> {
   const deadlineMs = world.clock.monotonicMs() + RECOVERY_MS
   for (;;) {
-    const waiting = unfinished(world)
+    const waiting = unfinished(world) ?? world.mapsUnfinished
     if (waiting === undefined) break
     if (world.clock.monotonicMs() >= deadlineMs) throw new Violation('liveness', waiting)
     await world.pass(250)
@@ -147,6 +150,7 @@ async function startOnceMore(world: World): Promise<void> {
   await world.pass(2000)
   checkStops(world)
   await drainAll(world)
+  world.maps?.judgeAllWritten(world.writtenMaps)
 }
 
 async function drainAll(world: World): Promise<void> {

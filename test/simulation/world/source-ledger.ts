@@ -11,6 +11,8 @@ export interface WrittenRecord {
    * had not begun with the partition.
    */
   gone: 'cleaned' | 'deleted' | 'deleted-before-start' | undefined
+  /** It was gone before progress named it: which of the target's records it is, nobody can find out any more. */
+  isVague: boolean
 }
 
 /** What was written to one source partition, as its writers know it: the truth that copies are judged by. */
@@ -31,6 +33,7 @@ export class SourceLedger {
         identity: identityOf(appendTimeMs === undefined ? record : { ...record, timestampMs: appendTimeMs }),
         state,
         gone: undefined,
+        isVague: false,
       }
       if (this.#byIdentity.has(written.identity)) throw new Error('two records of a run are the same')
       this.#byIdentity.set(written.identity, this.records.length)
@@ -43,20 +46,26 @@ export class SourceLedger {
     return this.#byIdentity.get(identity)
   }
 
-  /** Notes what a deletion took. */
-  deletedBelow(offset: bigint, how: 'deleted' | 'deleted-before-start'): void {
+  /** Notes what a deletion took. @param named what progress names as copied lies below */
+  deletedBelow(offset: bigint, how: 'deleted' | 'deleted-before-start', named: bigint): void {
     for (const record of this.records) {
       if (record.offset >= offset) break
-      record.gone ??= how
+      note(record, how, named)
     }
   }
 
-  /** Notes what the cleaner left. */
-  cleaned(left: ReadonlySet<bigint>): void {
+  /** Notes what the cleaner left. @param named as for {@link deletedBelow} */
+  cleaned(left: ReadonlySet<bigint>, named: bigint): void {
     for (const record of this.records) {
-      if (record.state !== 'open' && !left.has(record.offset)) record.gone ??= 'cleaned'
+      if (record.state !== 'open' && !left.has(record.offset)) note(record, 'cleaned', named)
     }
   }
+}
+
+function note(record: WrittenRecord, how: WrittenRecord['gone'], named: bigint): void {
+  if (record.gone !== undefined) return
+  record.gone = how
+  record.isVague = record.offset >= named
 }
 
 export const identityOf = (record: TestRecord): string =>

@@ -16,7 +16,11 @@ export interface Names {
   readonly targetPrefix: string
 }
 
+/** Who reads what is written to the product's other topics, by topic. */
+export type OtherReaders = ReadonlyMap<string, (place: string, batch: StoredBatch) => void>
+
 interface Watched {
+  readonly isData: boolean
   readonly log: PartitionLog
   readonly writers: WritersChecker
   readonly see: (batch: StoredBatch) => void
@@ -37,13 +41,21 @@ export class TargetWatch {
   readonly #names: Names
   readonly #strictness: Strictness
   readonly #trace: Trace
+  readonly #others: OtherReaders
   readonly #watched = new Map<PartitionLog, Watched>()
   readonly #copies = new Map<string, CopyChecker>()
   /** By source partition, then by the progress partition that says it: re-sharding moves it. */
   readonly #progress = new Map<string, Map<string, NamedProgress>>()
   #partitions = -1
 
-  constructor(target: SimulatedBrokers, names: Names, strictness: Strictness, trace: Trace) {
+  constructor(
+    target: SimulatedBrokers,
+    names: Names,
+    strictness: Strictness,
+    trace: Trace,
+    others: OtherReaders = new Map(),
+  ) {
+    this.#others = others
     this.#target = target
     this.#names = names
     this.#strictness = strictness
@@ -105,38 +117,34 @@ export class TargetWatch {
     const { progressTopic, targetPrefix } = this.#names
     for (const { name, partitions: logs } of topics) {
       const isProgress = name === progressTopic
-      if (!isProgress && !name.startsWith(targetPrefix)) continue
+      const other = this.#others.get(name)
+      if (!isProgress && other === undefined && !name.startsWith(targetPrefix)) continue
       for (const [index, { log }] of logs.entries()) {
         if (this.#watched.has(log)) continue
         const place = `${name}/${index}`
-        const copy = isProgress ? undefined : this.copyOf(name.slice(targetPrefix.length), index)
+        const see = (batch: StoredBatch): void => {
+          if (isProgress) this.#seeProgress(place, batch)
+          else if (other !== undefined) other(place, batch)
+          else this.#seeData(place, this.copyOf(name.slice(targetPrefix.length), index), batch)
+        }
+        if (!isProgress && other === undefined) this.copyOf(name.slice(targetPrefix.length), index)
         this.#watched.set(log, {
+          isData: !isProgress && other === undefined,
           log,
           writers: new WritersChecker(place, {
             isClientMarker: (offset) =>
               this.#target.isClientMarker({ topic: name, partition: index }, offset),
             isCurrent: (producerId) => this.#target.transactions.leadsTo(producerId),
           }),
-          see: (batch) =>
-            copy === undefined ? this.#seeProgress(place, batch) : this.#seeData(place, copy, batch),
+          see,
           seenBelow: 0n,
         })
       }
     }
-    // Data first: what a look finds in both was in the target when progress spoke of it.
-    const dataFirst = [...this.#watched].sort(
-      ([, a], [, b]) => Number(this.#isProgress(a)) - Number(this.#isProgress(b)),
-    )
+    // Data first: what a look finds in both was in the target when progress, or a map, spoke of it.
+    const dataFirst = [...this.#watched].sort(([, a], [, b]) => Number(b.isData) - Number(a.isData))
     this.#watched.clear()
     for (const [log, watched] of dataFirst) this.#watched.set(log, watched)
-  }
-
-  #isProgress({ log }: Watched): boolean {
-    return (
-      this.#target.topics
-        .byName(this.#names.progressTopic)
-        ?.partitions.some((partition) => partition.log === log) === true
-    )
   }
 
   #seeData(place: string, copy: CopyChecker, batch: StoredBatch): void {

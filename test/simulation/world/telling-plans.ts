@@ -13,6 +13,7 @@ const setup: Setup = {
   requestTimeoutMs: 10_000,
   leaderlessMarkers: 'delayed',
   latencyMs: { source: 0, target: 40 },
+  maps: false,
 }
 
 const write = (atMs: number): PlannedEvent => ({

@@ -5,27 +5,36 @@ import { flowId, regionAlias } from '../../../replicator/topology/identifiers.ts
 import { flowGroupId, internalTopics, transactionalId } from '../../../replicator/topology/internal-names.ts'
 import type { Flow } from '../../../replicator/topology/model.ts'
 import { brokerConfigs } from '../broker-configs.ts'
-import { defaultProducerExpiry } from '../partition-log.ts'
+import { defaultProducerExpiry, type StoredBatch } from '../partition-log.ts'
 import { SeededRandom } from '../seeded-random.ts'
 import { SimulatedBrokers } from '../simulated-brokers.ts'
 import { SimulatedClock } from '../simulated-clock.ts'
+import type { SimulatedTopic } from '../simulated-topics.ts'
 import { defaultTransactionalIdExpiry } from '../transaction-coordinator.ts'
 import { Applications } from './applications.ts'
 import type { Strictness } from './copy-checker.ts'
 import { LinkFaults } from './link-faults.ts'
+import { MapWatch } from './map-watch.ts'
 import { type Plan, type PlannedTopic, type Setup, type Side, shardsMax } from './plan.ts'
 import { Replica } from './replica.ts'
-import { TargetWatch } from './target-watch.ts'
+import { SourceLedger } from './source-ledger.ts'
+import { type OtherReaders, TargetWatch } from './target-watch.ts'
 import { Trace } from './trace.ts'
 import { Violation } from './violation.ts'
 
 const usEast = regionAlias('us-east')
 const euWest = regionAlias('eu-west')
 const topology = 'simulation'
-const { progress: progressTopic, producers: registryTopic } = internalTopics({ name: topology })
+const {
+  progress: progressTopic,
+  producers: registryTopic,
+  map: mapTopic,
+} = internalTopics({ name: topology })
 
 /** Producers are forgotten by a planned fault: brokers that look by themselves could do so while requests are late. */
 const neverForgotten = { expirationMs: Number.MAX_SAFE_INTEGER, checkIntervalMs: Number.MAX_SAFE_INTEGER }
+
+const targetPrefix = 'us-east.'
 
 const FENCED_INSTANCE_ID = 82
 const QUIET_MS = 15_000
@@ -43,6 +52,7 @@ export class World {
   readonly clock = new SimulatedClock()
   readonly brokers: Readonly<Record<Side, SimulatedBrokers>>
   readonly watch: TargetWatch
+  readonly maps: MapWatch | undefined
   readonly trace: Trace
   readonly links: LinkFaults
   readonly applications: Applications
@@ -51,6 +61,8 @@ export class World {
   readonly zombies = new Set<Replica>()
   /** Partitions that a fault entitles to stop, `topic/partition`, and why. */
   readonly mayStop = new Map<string, string>()
+  /** What was written to topics that are not those that were copied, by topic and partition. */
+  readonly #recreated = new Map<string, Map<number, SourceLedger>>()
   /** What each process said last of partitions that it stopped. */
   readonly #stopped = new Map<string, Map<string, string>>()
   /** Faults that struck something. */
@@ -99,17 +111,20 @@ export class World {
       startAt: 'earliest',
       shards,
     }
-    const names = { flow: this.#flow.id, progressTopic, targetPrefix: 'us-east.' }
-    this.watch = new TargetWatch(this.brokers.target, names, strictness, this.trace)
+    const names = { flow: this.#flow.id, progressTopic, targetPrefix }
+    // Of copies that repeat themselves nobody can say where their records are.
+    this.maps = plan.setup.maps && strictness === 'exactly-once' ? this.#mapWatch() : undefined
+    const { maps } = this
+    const others: OtherReaders = new Map(
+      maps === undefined ? [] : [[mapTopic, (place, batch) => maps.saw(place, batch)]],
+    )
+    this.watch = new TargetWatch(this.brokers.target, names, strictness, this.trace, others)
     this.links = new LinkFaults(
       plan,
       (what) => this.trace.note(what),
       () => this.hit(),
     )
-    this.applications = new Applications(
-      this.brokers.source,
-      ({ topic, partition }) => this.watch.copyOf(topic, partition).ledger,
-    )
+    this.applications = new Applications(this.brokers.source, (at) => this.#ledgerOf(at))
     for (const topic of topics) this.createTopic(topic)
     this.slots = Array.from({ length: replicas }, (_, index) => ({
       index,
@@ -131,6 +146,60 @@ export class World {
     if (logAppendTime) configs.set('message.timestamp.type', 'LogAppendTime')
     const { source } = this.brokers
     return source.topics.create({ name, partitions, replicationFactor: this.plan.setup.brokers, configs }).ok
+  }
+
+  #mapWatch(): MapWatch {
+    return new MapWatch({
+      flow: this.#flow.id,
+      random: new SeededRandom(this.plan.seed * 104_729),
+      copyOf: (topic, partition) => this.watch.copyOf(topic, partition),
+      idsOf: (topic) => ({
+        topicId: this.brokers.source.topics.byName(topic)?.id,
+        targetTopicId: this.brokers.target.topics.byName(`${targetPrefix}${topic}`)?.id,
+      }),
+      isRecreated: (topic) => this.isRecreated(topic),
+      running: () => [...this.#alive].flatMap(({ copies }) => copies),
+    })
+  }
+
+  #ledgerOf({ topic, partition }: TopicPartition): SourceLedger {
+    const ledgers = this.#recreated.get(topic)
+    if (ledgers === undefined) return this.watch.copyOf(topic, partition).ledger
+    const ledger = ledgers.get(partition) ?? new SourceLedger()
+    ledgers.set(partition, ledger)
+    return ledger
+  }
+
+  isRecreated(topic: string): boolean {
+    return this.#recreated.has(topic)
+  }
+
+  /** Everything that was written to the topic is in its copy, and written down as copied. */
+  isCopiedWhole(topic: string): boolean {
+    const partitions = this.brokers.source.topics.byName(topic)?.partitions ?? []
+    return (
+      !this.isRecreated(topic) &&
+      partitions.every(({ log }, partition) => {
+        const copy = this.watch.copyOf(topic, partition)
+        return (
+          log.lastStable === log.logEnd &&
+          copy.missing === undefined &&
+          this.watch.progressOf(copy.place) !== undefined
+        )
+      })
+    )
+  }
+
+  /** Puts another topic of the same name in the place of one; its partitions stop. */
+  recreate({ name, partitions, overrides }: SimulatedTopic): void {
+    const { source } = this.brokers
+    this.#recreated.set(name, new Map())
+    for (const partition of partitions.keys()) {
+      this.mayStop.set(`${name}/${partition}`, 'its topic is another one')
+    }
+    source.deleteTopic(name)
+    const replicationFactor = this.plan.setup.brokers
+    source.topics.create({ name, partitions: partitions.length, replicationFactor, configs: overrides })
   }
 
   /** Two processes may have one place. A static member's is its own: whoever runs it must not let two have it. */
@@ -181,6 +250,7 @@ export class World {
       flow: { ...this.#flow, shards: this.shards },
       progressTopic,
       registryTopic,
+      mapTopic: this.plan.setup.maps ? mapTopic : undefined,
       transactionalIdOf: (shard) => transactionalId({ name: topology }, this.#flow, shard),
       claims: this.plan.setup.claims,
       group: flowGroupId({ name: topology }, this.#flow),
@@ -250,6 +320,17 @@ export class World {
     )
   }
 
+  /** What no map tells although it was copied. @throws Violation */
+  get mapsUnfinished(): string | undefined {
+    const isExpected = (place: string): boolean => !this.mayStop.has(place)
+    return this.maps?.unfinished(isExpected, this.watch.copies.values())
+  }
+
+  get writtenMaps(): readonly { readonly name: string; readonly batches: readonly StoredBatch[] }[] {
+    const partitions = this.brokers.target.topics.byName(mapTopic)?.partitions ?? []
+    return partitions.map(({ log }, index) => ({ name: `${mapTopic}/${index}`, batches: log.batches }))
+  }
+
   /** Takes everything back that faults did to clusters and links. */
   heal(): void {
     this.links.calm()
@@ -274,6 +355,7 @@ export class World {
     if (this.violation !== undefined) return
     try {
       this.watch.look()
+      this.maps?.look()
     } catch (error) {
       if (!(error instanceof Violation)) throw error
       this.violation = error

@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { registerDemo } from './commands/demo.ts'
 import { registerFlow } from './commands/flow.ts'
 import { registerLocal } from './commands/local.ts'
+import { registerMigrate } from './commands/migrate.ts'
 import { registerOffsets } from './commands/offsets.ts'
 import { registerReplicate } from './commands/replicate.ts'
 import { registerTopology } from './commands/topology.ts'
@@ -17,6 +18,7 @@ const registrations: readonly ((program: Command) => void)[] = [
   registerVerify,
   registerFlow,
   registerOffsets,
+  registerMigrate,
   registerTopology,
   registerLocal,
 ]

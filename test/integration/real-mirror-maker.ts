@@ -41,6 +41,12 @@ export class RealMirrorMaker {
     return this.#child.exitCode !== null || this.#child.signalCode !== null
   }
 
+  /** SIGKILL: what it stored trails what it copied. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#ended
+  }
+
   async stop(): Promise<void> {
     this.#child.kill('SIGTERM')
     const limit = new AbortController()

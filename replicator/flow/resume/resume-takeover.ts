@@ -2,8 +2,8 @@ import { backoffMs } from '../../clock/backoff.ts'
 import type { ProducerIdentity, TopicMetadata } from '../../kafka/cluster.ts'
 import type { LogBounds } from '../../kafka/list-bounds.ts'
 import type { LogWalks } from '../../logs/log-walks.ts'
-import { isProducedBy } from '../../records/batch-header.ts'
-import { sourceOffset, type TargetOffset, targetOffset } from '../../records/offsets.ts'
+import { sourceOffset, type TargetOffset } from '../../records/offsets.ts'
+import { walkBehindMarker } from '../../shards/behind-marker.ts'
 import { ShardLostError } from '../../shards/fenced.ts'
 import { readOwnershipLimits } from '../../shards/ownership-limits.ts'
 import { recoverPartition } from '../../shards/recover-partition.ts'
@@ -160,22 +160,11 @@ export class ResumeTakeover {
     marker: ProducerIdentity,
     signal: AbortSignal,
   ): Promise<TargetOffset | undefined> {
-    const { clock } = this.#options
-    const end = await timeLimited(RECOVERY_TIMEOUT_MS, clock, signal, (limited) =>
-      this.#walks.target.walk(
-        {
-          topic: this.#topics.target.name,
-          partition,
-          from,
-          isolation: 'read_uncommitted',
-          atEnd: { waitMs: 10_000 },
-          visit: ({ raw: { buffer, at }, verdict }) =>
-            verdict === 'control' && isProducedBy(buffer, at, marker) ? 'enough' : 'on',
-        },
-        limited,
-      ),
+    const at = { topic: this.#topics.target.name, partition, from }
+    const behind = await timeLimited(RECOVERY_TIMEOUT_MS, this.#options.clock, signal, (limited) =>
+      walkBehindMarker(this.#walks.target, at, marker, limited),
     )
-    return end?.kind === 'enough' ? targetOffset(end.next) : undefined
+    return behind?.targetNext
   }
 
   async #standOf(

@@ -1,6 +1,7 @@
 /** What the benchmark does with a cluster besides copying: topics made, watched and removed. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Admin, Kafka, logLevel } from 'kafkajs'
+import type { Admin, Kafka } from 'kafkajs'
+import { kafkajsClient } from '../../replicator/cli/demo/kafkajs-client.ts'
 import { createTopics } from '../integration/create-topics.ts'
 
 /** One of the two clusters, as the benchmark sees it. */
@@ -11,7 +12,7 @@ export class BenchCluster {
 
   private constructor(bootstrap: string) {
     this.bootstrap = bootstrap
-    this.kafka = new Kafka({ brokers: [bootstrap], clientId: 'bench', logLevel: logLevel.NOTHING })
+    this.kafka = kafkajsClient('bench', [bootstrap])
     this.#admin = this.kafka.admin({ retry: { retries: 3, initialRetryTime: 50 } })
   }
 

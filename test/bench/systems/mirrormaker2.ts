@@ -72,7 +72,8 @@ export function mirrorMaker2WithGroups(java: {
     `${source}->${target}.sync.group.offsets.enabled = true`,
     `${source}->${target}.sync.group.offsets.interval.seconds = ${groupSyncSeconds}`,
     `${source}->${target}.emit.checkpoints.interval.seconds = ${groupSyncSeconds}`,
-    `offset.flush.interval.ms = ${offsetFlushMs}`,
+    // The worker's, which is the target's; without the alias it has no effect.
+    `${target}.offset.flush.interval.ms = ${offsetFlushMs}`,
   ])
 }
 

@@ -6,8 +6,6 @@ import type { CommitChange, CommitSource } from './commit-source.ts'
 
 export interface CommitFeedOptions {
   readonly source: CommitSource
-  /** Leaves out what is not to be followed, such as commits that flows made on this cluster. */
-  readonly filter: (changes: readonly CommitChange[], signal: AbortSignal) => Promise<readonly CommitChange[]>
   readonly clock: Clock
   readonly random: Random
   readonly backoff: BackoffPolicy
@@ -55,15 +53,14 @@ export class CommitFeed {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { source, filter, clock, random, backoff, onTrouble } = this.#options
+    const { source, clock, random, backoff, onTrouble } = this.#options
     for (let attempt = 0; !signal.aborted; attempt++) {
       try {
         await source.run(async (changes) => {
-          const taken = await filter(changes, signal)
           attempt = 0
           onTrouble(undefined)
-          for (const change of taken) this.#keep(change)
-          for (const take of this.#takers) take(taken)
+          for (const change of changes) this.#keep(change)
+          for (const take of this.#takers) take(changes)
         }, signal)
       } catch (error) {
         if (signal.aborted) return

@@ -1,20 +1,24 @@
 import type { Clock } from '../clock/clock.ts'
-import type { CompanionScene, CopiedPartition } from '../flow/shard-companion.ts'
+import type { CopiedPartition } from '../flow/shard-companion.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import { KafkaError } from '../kafka/errors.ts'
+import type { CoarseSpan } from '../offsets/offset-map.ts'
 import { type SourceOffset, sourceOffset, type TargetOffset, targetOffset } from '../records/offsets.ts'
 import type { FlowId } from '../topology/model.ts'
 import type { CommitFeed } from './commit-feed.ts'
 import type { CommitChange } from './commit-source.ts'
-import { FollowBoard, type WantedCommit, type WantedRefine } from './follow-board.ts'
+import { FollowBoard, type WantedCommit } from './follow-board.ts'
+import type { FollowDirection } from './follow-direction.ts'
 import type { Followed, FollowOptions } from './follow-group.ts'
 import { encodeFollowed, encodeFollowedKey } from './followed-record.ts'
-import type { GroupPartition } from './own-commits.ts'
+import type { GroupPartition, OwnCommits } from './own-commits.ts'
 import { lookAtTarget } from './target-looks.ts'
 import { placeOnTarget, type TargetPlace } from './target-place.ts'
 
-/** How often it is looked what time has made due, and where the target's logs begin, in milliseconds. */
-const SLOW_TURN_MS = 10_000
+/** How often it is looked where the logs begin that commits are made for, in milliseconds. */
+const STARTS_EVERY_MS = 10_000
+/** How often it is looked what time has made due, in milliseconds. */
+const TIME_EVERY_MS = 1_000
 /** A commit that failed is tried again after this long, in milliseconds. */
 const COMMIT_RETRY_MS = 1_000
 /** Looks and commits lead to one another; whoever is not through by then is in the next turn. */
@@ -27,13 +31,15 @@ const COMMITS_AT_ONCE = 256
 /** @throws KafkaError when a log cannot be read; the signal's reason */
 export type RefineSpan = (
   copy: CopiedPartition,
-  wanted: Pick<WantedRefine, 'span' | 'around'>,
+  span: CoarseSpan,
   signal: AbortSignal,
-) => Promise<void>
+  around: SourceOffset | undefined,
+) => Promise<unknown>
 
 export interface FollowedGroupsOptions {
   readonly flow: FlowId
-  readonly scene: Pick<CompanionScene, 'copies'>
+  readonly direction: FollowDirection
+  /** Where commits are made. */
   readonly target: Pick<Cluster, 'listOffsets' | 'describeGroups' | 'groupOffsets' | 'commitGroupOffsets'>
   readonly feed: Pick<CommitFeed, 'of'>
   readonly clock: Clock
@@ -43,15 +49,22 @@ export interface FollowedGroupsOptions {
   readonly refine: RefineSpan
 }
 
+/** By `topic/partition` of where commits are followed, then by group. */
+export type Remembered = ReadonlyMap<string, ReadonlyMap<string, readonly Followed[]>>
+
 export interface FollowedGroupsParts {
   readonly follow: FollowOptions
-  /** What earlier processes wrote down, by {@link followedKeyOf}. */
-  readonly remembered: ReadonlyMap<string, readonly Followed[]>
+  /** What earlier processes wrote down. */
+  readonly remembered: Remembered
   /** Writes down what is about to be committed. */
   readonly remember: (
     records: readonly { key: Buffer; value: Buffer }[],
     signal: AbortSignal,
   ) => Promise<void>
+  /** What the other direction commits where this one follows commits: members did not make those. */
+  readonly echoes: OwnCommits
+  /** To be told of what is committed here. */
+  readonly own: OwnCommits
 }
 
 /** The groups of a shard's partitions while the shard is ours: whoever asks for a turn gets everything on that is due. */
@@ -67,7 +80,8 @@ export class FollowedGroups {
   #news: CommitChange[] = []
   /** Groups that the target does not let us commit for, and why. */
   readonly #refused = new Map<string, string>()
-  #slowTurnAtMs = 0
+  #startsAtMs = 0
+  #timeAtMs = 0
 
   constructor(options: FollowedGroupsOptions, parts: FollowedGroupsParts) {
     this.#options = options
@@ -75,7 +89,7 @@ export class FollowedGroups {
     this.#board = new FollowBoard({
       ...parts.follow,
       placeOf: (at, position) => this.#placeOf(at, position),
-      remembered: (at) => parts.remembered.get(followedKeyOf(at)) ?? [],
+      remembered: (at) => parts.remembered.get(partitionOf(at))?.get(at.group) ?? [],
     })
   }
 
@@ -89,28 +103,44 @@ export class FollowedGroups {
     for (const change of changes) if (this.#begun.has(partitionOf(change))) this.#news.push(change)
   }
 
+  /** What the shard copies now. Before any direction's turn: each must know what the other one wrote. */
+  see(copies: readonly CopiedPartition[]): void {
+    const { direction } = this.#options
+    const { remembered, own } = this.#parts
+    this.#copies = new Map(copies.map((copy) => [this.#keyOf(copy), copy]))
+    for (const [key, copy] of this.#copies) {
+      if (this.#begun.has(key)) continue
+      for (const [group, commits] of remembered.get(key) ?? []) {
+        const at = { group, topic: direction.to(copy), partition: copy.partition }
+        for (const commit of commits) own.willWrite(at, { ...commit })
+      }
+    }
+  }
+
   /** One turn at a time. @throws KafkaError; LedgerRefusedError; ShardLostError; the signal's reason */
   async turn(signal: AbortSignal): Promise<void> {
-    const { clock, scene, feed } = this.#options
+    const { clock, feed, direction } = this.#options
     const nowMs = clock.wallMs()
-    this.#copies = new Map(scene.copies().map((copy) => [partitionOf(copy), copy]))
-    const isSlow =
-      clock.monotonicMs() >= this.#slowTurnAtMs ||
+    const isForStarts =
+      clock.monotonicMs() >= this.#startsAtMs ||
       [...this.#copies.keys()].some((key) => !this.#starts.has(key))
-    if (isSlow) {
+    if (isForStarts) {
       await this.#learnStarts(signal)
-      this.#slowTurnAtMs = clock.monotonicMs() + SLOW_TURN_MS
+      this.#startsAtMs = clock.monotonicMs() + STARTS_EVERY_MS
     }
     const news = this.#news
     this.#news = []
     for (const change of news) this.#tell(change, nowMs)
-    for (const [key, { topic, partition }] of this.#copies) {
+    for (const [key, copy] of this.#copies) {
       if (this.#begun.has(key)) continue
       this.#begun.add(key)
-      for (const change of feed.of(topic, partition)) this.#tell(change, nowMs)
+      for (const change of feed.of(direction.from(copy), copy.partition)) this.#tell(change, nowMs)
     }
-    this.#board.placeAgain(nowMs, isSlow)
-    if (isSlow) this.#board.passTime(nowMs)
+    this.#board.placeAgain(nowMs, isForStarts)
+    if (clock.monotonicMs() >= this.#timeAtMs) {
+      this.#board.passTime(nowMs)
+      this.#timeAtMs = clock.monotonicMs() + TIME_EVERY_MS
+    }
     for (let step = 0; step < STEPS_PER_TURN; step++) {
       const looked = await this.#look(signal)
       const committed = await this.#commit(signal)
@@ -119,6 +149,10 @@ export class FollowedGroups {
   }
 
   #tell({ commit, ...at }: CommitChange, atMs: number): void {
+    const { echoes } = this.#parts
+    if (commit !== 'removed' && echoes.isOwn(at, commit)) return
+    // From now on the same position is a member's too.
+    echoes.forget(at)
     this.#board.tell(
       at,
       commit === 'removed'
@@ -132,33 +166,38 @@ export class FollowedGroups {
   }
 
   #placeOf(at: GroupPartition, position: SourceOffset): TargetPlace | undefined {
-    const { rereadMax } = this.#options
+    const { rereadMax, direction } = this.#options
     const map = this.#copies.get(partitionOf(at))?.map
     const targetStart = this.#starts.get(partitionOf(at))
     if (map === undefined || targetStart === undefined) return undefined
-    return placeOnTarget({ translation: map.translate(position), targetStart, rereadMax })
+    return placeOnTarget({ translation: direction.translate(map, position), targetStart, rereadMax })
   }
 
   /** Where the copies' logs begin: retention moves that. */
   async #learnStarts(signal: AbortSignal): Promise<void> {
     const copies = [...this.#copies.values()]
-    const queries = copies.map(({ targetTopic, partition }) => ({
-      topic: targetTopic,
-      partition,
+    const { target, direction } = this.#options
+    const queries = copies.map((copy) => ({
+      topic: direction.to(copy),
+      partition: copy.partition,
       at: 'earliest' as const,
     }))
-    const answers = await this.#options.target.listOffsets(queries, signal)
+    const answers = await target.listOffsets(queries, signal)
     answers.forEach(({ result }, index) => {
       const copy = copies[index]
       if (copy !== undefined && result.ok)
-        this.#starts.set(partitionOf(copy), targetOffset(result.value.offset))
+        this.#starts.set(this.#keyOf(copy), targetOffset(result.value.offset))
     })
+  }
+
+  #keyOf(copy: CopiedPartition): string {
+    return partitionOf({ topic: this.#options.direction.from(copy), partition: copy.partition })
   }
 
   /** The partition by its name on the target. */
   #onTarget(at: GroupPartition): GroupPartition | undefined {
     const copy = this.#copies.get(partitionOf(at))
-    return copy && { group: at.group, topic: copy.targetTopic, partition: at.partition }
+    return copy && { ...at, topic: this.#options.direction.to(copy) }
   }
 
   async #look(signal: AbortSignal): Promise<boolean> {
@@ -186,11 +225,11 @@ export class FollowedGroups {
   async #commit(signal: AbortSignal): Promise<boolean> {
     const wanted = this.#board.takeCommits()
     if (wanted.length === 0) return false
-    const { flow } = this.#options
+    const { flow, direction } = this.#options
     try {
       await this.#parts.remember(
         wanted.map(({ at, mayStand }) => ({
-          key: encodeFollowedKey({ flow, ...at }),
+          key: encodeFollowedKey({ flow, direction: direction.name, ...at }),
           value: encodeFollowed(mayStand),
         })),
         signal,
@@ -212,7 +251,9 @@ export class FollowedGroups {
     const known = commits.flatMap((wanted) => {
       const onTarget = this.#onTarget(wanted.at)
       if (onTarget === undefined) this.#failed(wanted.at)
-      return onTarget === undefined ? [] : [{ wanted, onTarget }]
+      if (onTarget === undefined) return []
+      this.#parts.own.willWrite(onTarget, wanted.commit)
+      return [{ wanted, onTarget }]
     })
     if (known.length === 0) return
     try {
@@ -249,13 +290,14 @@ export class FollowedGroups {
 
   /** Refines what turns ask for; beside them, for walking logs takes up to seconds. @throws the signal's reason */
   async refine(signal: AbortSignal): Promise<never> {
-    const { clock, refine } = this.#options
+    const { clock, refine, direction } = this.#options
     for (;;) {
       const wanted = this.#board.takeRefine()
       const copy = wanted && this.#copies.get(partitionOf(wanted))
       if (wanted !== undefined && copy !== undefined) {
         try {
-          await refine(copy, wanted, signal)
+          const around = direction.name === 'forth' ? wanted.around : undefined
+          await refine(copy, wanted.span, signal, around)
           continue
         } catch (error) {
           signal.throwIfAborted()
@@ -268,8 +310,10 @@ export class FollowedGroups {
   }
 }
 
-export const followedKeyOf = ({ group, topic, partition }: GroupPartition): string =>
-  `${topic}/${partition}/${group}`
-
-const partitionOf = ({ topic, partition }: { readonly topic: string; readonly partition: number }): string =>
-  `${topic}/${partition}`
+export const partitionOf = ({
+  topic,
+  partition,
+}: {
+  readonly topic: string
+  readonly partition: number
+}): string => `${topic}/${partition}`

@@ -1,12 +1,14 @@
 import { z } from 'zod'
 import { sourceOffset, targetOffset } from '../records/offsets.ts'
 import type { FlowId } from '../topology/model.ts'
+import type { FollowDirection } from './follow-direction.ts'
 import type { Followed } from './follow-group.ts'
 import type { GroupPartition } from './own-commits.ts'
 
-/** A partition of a group on the target, as the flow commits it there. */
+/** A partition of a group, by the name of the topic whose commits are followed: with `back` that is the copy. */
 export interface FollowedKey extends GroupPartition {
   readonly flow: FlowId
+  readonly direction: FollowDirection['name']
 }
 
 const offset = z
@@ -16,6 +18,7 @@ const offset = z
 const keySchema = z.object({
   v: z.literal(1),
   flow: z.string(),
+  direction: z.enum(['forth', 'back']),
   group: z.string(),
   topic: z.string(),
   partition: z.number().int().min(0),
@@ -31,8 +34,8 @@ export class FollowedFormatError extends Error {
 }
 
 /** JSON with a version, members in fixed order: the cleaner compares keys byte by byte. */
-export function encodeFollowedKey({ flow, group, topic, partition }: FollowedKey): Buffer {
-  return Buffer.from(JSON.stringify({ v: 1, flow, group, topic, partition }))
+export function encodeFollowedKey({ flow, direction, group, topic, partition }: FollowedKey): Buffer {
+  return Buffer.from(JSON.stringify({ v: 1, flow, direction, group, topic, partition }))
 }
 
 /** @param commits those that may stand on the target now, the one that is about to be made last */
@@ -52,8 +55,14 @@ export function encodeFollowed(commits: readonly Followed[]): Buffer {
 
 /** @throws FollowedFormatError */
 export function decodeFollowedKey(key: Buffer): FollowedKey {
-  const { flow, group, topic, partition } = parsed(keySchema, key)
-  return { flow: flow as FlowId, group, topic, partition }
+  const { flow, ...rest } = parsed(keySchema, key)
+  return {
+    flow: flow as FlowId,
+    direction: rest.direction,
+    group: rest.group,
+    topic: rest.topic,
+    partition: rest.partition,
+  }
 }
 
 /** @throws FollowedFormatError */

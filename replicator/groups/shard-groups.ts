@@ -6,9 +6,16 @@ import { KafkaError } from '../kafka/errors.ts'
 import { OneAtATime } from '../kafka/one-at-a-time.ts'
 import { LedgerRefusedError, ShardLedger } from '../shards/shard-ledger.ts'
 import type { CommitFeed } from './commit-feed.ts'
+import type { FollowDirection } from './follow-direction.ts'
 import type { Followed, FollowOptions } from './follow-group.ts'
-import { FollowedGroups, type FollowedGroupsOptions, followedKeyOf } from './followed-groups.ts'
+import {
+  FollowedGroups,
+  type FollowedGroupsOptions,
+  partitionOf,
+  type Remembered,
+} from './followed-groups.ts'
 import { decodeFollowed, decodeFollowedKey, FollowedFormatError } from './followed-record.ts'
+import { OwnCommits } from './own-commits.ts'
 
 /** Takeovers, and the offset maps without which nothing can be placed, come first. In milliseconds. */
 const FIRST_AFTER_MS = 2_500
@@ -17,15 +24,23 @@ const TURN_MS = 200
 /** After something failed, in milliseconds. Each attempt may take an epoch of the shard's. */
 const RETRY_MS = 10_000
 
-export interface ShardGroupsOptions extends FollowedGroupsOptions {
-  readonly scene: CompanionScene
-  readonly target: Cluster
+/** One way in which groups are followed. */
+export interface FollowWay extends Pick<FollowedGroupsOptions, 'direction' | 'target'> {
   readonly feed: CommitFeed
-  /** A compacted topic on the target with a partition for each shard; see followed-record.ts. */
+  readonly followOptions: (signal: AbortSignal) => Promise<FollowOptions>
+}
+
+export interface ShardGroupsOptions
+  extends Pick<FollowedGroupsOptions, 'flow' | 'clock' | 'rereadMax' | 'refine'> {
+  readonly scene: CompanionScene
+  /** `forth`, and `back` where both regions' records are read in either. */
+  readonly ways: readonly FollowWay[]
+  /** The flow's target, where the ledger is. */
+  readonly cluster: Cluster
+  /** A compacted topic on it with a partition for each shard; see followed-record.ts. */
   readonly ledgerTopic: string
   /** Makes it if it is not there yet. */
   readonly prepare: (signal: AbortSignal) => Promise<void>
-  readonly followOptions: (signal: AbortSignal) => Promise<FollowOptions>
   readonly random: Random
   readonly backoff: BackoffPolicy
   /** Told what keeps groups from being followed, and `undefined` when nothing does any more. */
@@ -41,36 +56,39 @@ export class ShardGroups implements ShardCompanion {
   readonly #options: ShardGroupsOptions
   readonly #ledger: ShardLedger
   readonly #turns = new OneAtATime()
-  #groups: FollowedGroups | undefined
-  #following: { stop(): void } | undefined
+  #groups: readonly FollowedGroups[] = []
+  #following: readonly { stop(): void }[] = []
 
   constructor(options: ShardGroupsOptions) {
     this.#options = options
-    const { target: cluster, ledgerTopic: topic, scene } = options
-    this.#ledger = new ShardLedger({ ...options, ...scene, cluster, topic, walks: scene.walks.target })
+    const { ledgerTopic: topic, scene } = options
+    this.#ledger = new ShardLedger({ ...options, topic, shard: scene.shard, walks: scene.walks.target })
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, feed } = this.#options
+    const { clock, ways } = this.#options
     await clock.sleep(FIRST_AFTER_MS, signal)
     while (!(await this.#attempt(signal, () => this.#read(signal)))) await clock.sleep(RETRY_MS, signal)
-    await Promise.race([this.#work(signal), this.#groups?.refine(signal), feed.failed])
+    await Promise.race([
+      this.#work(signal),
+      ...this.#groups.map((groups) => groups.refine(signal)),
+      ...ways.map(({ feed }) => feed.failed),
+    ])
   }
 
   async finish(signal: AbortSignal): Promise<void> {
-    const groups = this.#groups
-    if (groups !== undefined) await this.#attempt(signal, () => groups.turn(signal))
+    if (this.#groups.length > 0) await this.#attempt(signal, () => this.#turn(signal))
   }
 
   close(): void {
-    this.#following?.stop()
+    for (const following of this.#following) following.stop()
     this.#ledger.close()
   }
 
   async #work(signal: AbortSignal): Promise<never> {
     const { clock } = this.#options
     for (;;) {
-      const isDone = await this.#attempt(signal, async () => await this.#groups?.turn(signal))
+      const isDone = await this.#attempt(signal, () => this.#turn(signal))
       await clock.sleep(isDone ? TURN_MS : RETRY_MS, signal)
     }
   }
@@ -81,7 +99,7 @@ export class ShardGroups implements ShardCompanion {
       const { onTrouble } = this.#options
       try {
         await task()
-        onTrouble(this.#groups?.trouble)
+        onTrouble(this.#groups.map(({ trouble }) => trouble).find((trouble) => trouble !== undefined))
         return true
       } catch (error) {
         signal.throwIfAborted()
@@ -93,21 +111,50 @@ export class ShardGroups implements ShardCompanion {
     })
   }
 
+  async #turn(signal: AbortSignal): Promise<void> {
+    const copies = this.#options.scene.copies()
+    for (const groups of this.#groups) groups.see(copies)
+    for (const groups of this.#groups) await groups.turn(signal)
+  }
+
   async #read(signal: AbortSignal): Promise<void> {
-    const { flow, feed, followOptions } = this.#options
-    const follow = await followOptions(signal)
-    const remembered = new Map<string, readonly Followed[]>()
+    const { ways } = this.#options
+    const follow = await Promise.all(ways.map(({ followOptions }) => followOptions(signal)))
+    const remembered = await this.#readLedger(signal)
+    const remember = this.#ledger.append.bind(this.#ledger)
+    const own = new Map(ways.map(({ direction }) => [direction.name, new OwnCommits()]))
+    const nobody = new OwnCommits()
+    this.#groups = ways.map((way, index) => {
+      const { name } = way.direction
+      return new FollowedGroups(
+        { ...this.#options, ...way },
+        {
+          follow: follow[index]!,
+          remembered: remembered[name],
+          remember,
+          own: own.get(name) ?? nobody,
+          echoes: own.get(name === 'forth' ? 'back' : 'forth') ?? nobody,
+        },
+      )
+    })
+    this.#following = ways.map(({ feed }, index) =>
+      feed.follow((changes) => this.#groups[index]?.take(changes)),
+    )
+  }
+
+  async #readLedger(signal: AbortSignal): Promise<Readonly<Record<FollowDirection['name'], Remembered>>> {
+    const remembered = { forth: new Map(), back: new Map() }
     const isWhole = await this.#ledger.read(({ key, value }) => {
       if (key === null) return
       const at = decodeFollowedKey(key)
-      if (at.flow !== flow) return
-      if (value === null) remembered.delete(followedKeyOf(at))
-      else remembered.set(followedKeyOf(at), decodeFollowed(value))
+      if (at.flow !== this.#options.flow) return
+      const ofDirection: Map<string, Map<string, readonly Followed[]>> = remembered[at.direction]
+      const ofPartition = ofDirection.get(partitionOf(at)) ?? new Map<string, readonly Followed[]>()
+      ofDirection.set(partitionOf(at), ofPartition)
+      if (value === null) ofPartition.delete(at.group)
+      else ofPartition.set(at.group, decodeFollowed(value))
     }, signal)
     if (!isWhole) throw new LedgerRefusedError('the marker that fences it was not seen')
-    const remember = this.#ledger.append.bind(this.#ledger)
-    const groups = new FollowedGroups(this.#options, { follow, remembered, remember })
-    this.#groups = groups
-    this.#following = feed.follow((changes) => groups.take(changes))
+    return remembered
   }
 }

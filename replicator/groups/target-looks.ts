@@ -29,7 +29,7 @@ export async function lookAtTarget(
     const view = described[index]?.result
     const offsets = committed[index]?.result
     if (view?.ok !== true || offsets?.ok !== true) return
-    const kind = kindOf(view.value)
+    const kind = groupKind(view.value)
     const found = new Map(
       offsets.value.map(({ topic, partition, result }) => [`${topic}/${partition}`, result]),
     )
@@ -50,7 +50,8 @@ export async function lookAtTarget(
   return looked
 }
 
-function kindOf(view: GroupView): TargetGroup {
+/** What a group is for those who follow groups of consumers. */
+export function groupKind(view: GroupView): TargetGroup {
   if (view.kind === 'missing') return 'absent'
   if (view.kind === 'other') return 'foreign'
   // A group that only ever committed has no protocol type.

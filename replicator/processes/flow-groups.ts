@@ -2,20 +2,20 @@ import { defaultBackoff } from '../clock/backoff.ts'
 import type { Clock } from '../clock/clock.ts'
 import type { Random } from '../clock/random.ts'
 import type { AnnounceFlowEvent } from '../flow/events.ts'
-import type { CompanionScene, MakeCompanion } from '../flow/shard-companion.ts'
+import type { MakeCompanion } from '../flow/shard-companion.ts'
 import { tellShardTroubles } from '../flow/shard-troubles.ts'
-import { CommitFeed } from '../groups/commit-feed.ts'
+import { CommitFeed, type CommitFeedOptions } from '../groups/commit-feed.ts'
+import { back, forth } from '../groups/follow-direction.ts'
 import type { FollowOptions } from '../groups/follow-group.ts'
-import type { RefineSpan } from '../groups/followed-groups.ts'
 import { OffsetsTopicCommits } from '../groups/offsets-topic-commits.ts'
 import { defaultPollLimits } from '../groups/poll-schedule.ts'
 import { PolledCommits } from '../groups/polled-commits.ts'
-import { ReadableCommits } from '../groups/readable-commits.ts'
+import { ReadableCommits, type ReadableCommitsOptions } from '../groups/readable-commits.ts'
 import { compileGroups } from '../groups/selected-groups.ts'
 import { ShardGroups } from '../groups/shard-groups.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import { LogWalks } from '../logs/log-walks.ts'
-import { type RefineCopyTools, refineCopy } from '../offsets/refine-copy.ts'
+import { CopyRefiner } from '../offsets/copy-refiner.ts'
 import { prepareShardTopic } from '../shards/shard-topic.ts'
 import { internalTopics } from '../topology/internal-names.ts'
 import type { Flow, RegionAlias, Topology } from '../topology/model.ts'
@@ -60,59 +60,85 @@ export function flowGroups(
   clusterOf: (alias: RegionAlias) => Cluster,
 ): FlowGroups | undefined {
   if (flow.groups.length === 0) return undefined
-  const [source, target] = [clusterOf(flow.source), clusterOf(flow.target)]
-  const ledgerTopic = internalTopics(topology).groups
-  const selects = compileGroups(flow.groups)
+  const cluster = clusterOf(flow.target)
   const shared = { clock, random, backoff: defaultBackoff }
-  const walks = new LogWalks({ cluster: source, ...shared })
   const onTrouble = tellShardTroubles(
     (reason) => announce({ flow: flow.id, kind: 'groups-trouble', reason }),
     () => announce({ flow: flow.id, kind: 'groups-recovered' }),
   )
-  const feed = new CommitFeed({
-    ...shared,
-    source: new ReadableCommits({
-      offsetsTopic: new OffsetsTopicCommits({ cluster: source, walks, clock, selects }),
-      polling: new PolledCommits({
-        cluster: source,
-        clock,
-        selects,
-        limits: defaultPollLimits,
-        listEveryMs: LIST_EVERY_MS,
-      }),
+  const directions = readsBoth(flow, topology) ? [forth, back] : [forth]
+  const ways = directions.map((direction, index) => {
+    const [from, to] = direction === forth ? [flow.source, flow.target] : [flow.target, flow.source]
+    const feed = commitFeed(clusterOf(from), flow, {
+      ...shared,
       onPolling: ({ message }) => announce({ flow: flow.id, kind: 'groups-polled', reason: message }),
-    }),
-    filter: async (changes) => changes,
-    onTrouble: (reason) => onTrouble(-1, reason),
+      onTrouble: (reason) => onTrouble(-1 - index, reason),
+    })
+    const target = clusterOf(to)
+    return {
+      direction,
+      target,
+      feed: feed.feed,
+      close: feed.close,
+      followOptions: (signal: AbortSignal) => followOptions(target, signal),
+    }
   })
   const { shards, replicationFactor } = flow
-  const topic = {
-    cluster: target,
-    topic: ledgerTopic,
-    clock,
-    shards,
-    replicationFactor,
-    configs: ledgerConfigs,
-  }
-  const prepare = async (signal: AbortSignal): Promise<void> => {
-    await prepareShardTopic(topic, signal)
-  }
+  const topic = internalTopics(topology).groups
+  const prepared = { cluster, topic, clock, shards, replicationFactor, configs: ledgerConfigs }
   return {
-    companion: (scene) =>
-      new ShardGroups({
+    companion: (scene) => {
+      const isAlone = writesAlone(topology, flow)
+      const refiner = new CopyRefiner({
+        flow: flow.id,
+        walks: scene.walks,
+        ...provenance,
+        writesAlone: isAlone,
+      })
+      return new ShardGroups({
         ...shared,
         flow: flow.id,
         scene,
-        target,
-        feed,
-        ledgerTopic,
-        prepare,
-        refine: refineWith(scene, flow, { topology, provenance }),
+        ways,
+        cluster,
+        ledgerTopic: topic,
+        prepare: async (signal) => {
+          await prepareShardTopic(prepared, signal)
+        },
+        refine: (copy, span, signal, around) => refiner.refine(copy, span, signal, around),
         // Reading again is better than what `auto.offset.reset` may do: go to the end.
         rereadMax: 2n ** 63n,
-        followOptions: (signal) => followOptions(target, signal),
         onTrouble: (reason) => onTrouble(scene.shard.index, reason),
-      }),
+      })
+    },
+    async close() {
+      await Promise.all(ways.map(({ close }) => close()))
+    },
+  }
+}
+
+/** Whether consumers of either region read both regions' records: the local topics, and the copies of the others. */
+const readsBoth = (flow: Flow, { flows }: Topology): boolean =>
+  flow.naming.kind !== 'identity' &&
+  flows.some(({ source, target }) => source === flow.target && target === flow.source)
+
+function commitFeed(
+  cluster: Cluster,
+  flow: Flow,
+  { onPolling, ...shared }: Omit<CommitFeedOptions, 'source'> & Pick<ReadableCommitsOptions, 'onPolling'>,
+) {
+  const { clock } = shared
+  const selects = compileGroups(flow.groups)
+  const walks = new LogWalks({ cluster, ...shared })
+  const limits = defaultPollLimits
+  const offsetsTopic = new OffsetsTopicCommits({ cluster, walks, clock, selects })
+  const polling = new PolledCommits({ cluster, clock, selects, limits, listEveryMs: LIST_EVERY_MS })
+  const feed = new CommitFeed({
+    ...shared,
+    source: new ReadableCommits({ offsetsTopic, polling, onPolling }),
+  })
+  return {
+    feed,
     async close() {
       await feed.close()
       await walks.close()
@@ -125,28 +151,4 @@ async function followOptions(target: Cluster, signal: AbortSignal): Promise<Foll
   const told = Number((await target.describeBrokerConfigs([name], signal)).get(name))
   const minutes = told > 0 ? told : RETENTION_DEFAULT_MINUTES
   return { refreshMs: (minutes * 60_000) / 4, lookLastsMs: LOOK_LASTS_MS, watchMs: WATCH_MS }
-}
-
-/** Both logs tell what a crash left unwritten of a map. */
-function refineWith(
-  { walks }: CompanionScene,
-  flow: Flow,
-  { topology, provenance: { rule, origins, registry } }: Pick<FlowGroupsContext, 'topology' | 'provenance'>,
-): RefineSpan {
-  const isAlone = writesAlone(topology, flow)
-  return async ({ map, topic, targetTopic, partition }, { span, around }, signal) => {
-    if (map === undefined) return
-    const producers = isAlone
-      ? 'everybody'
-      : new Set((await registry.formerly(flow.id, signal)).map(({ producerId }) => producerId))
-    const tools: RefineCopyTools = {
-      source: { walks: walks.source, topic, partition },
-      target: { walks: walks.target, topic: targetTopic, partition },
-      rule,
-      origins,
-      producers,
-      around,
-    }
-    await refineCopy(map, span, tools, signal)
-  }
 }

@@ -3,6 +3,10 @@
  * one before it, on the same clusters, run by run in alternating order.
  *
  *   npm run bench:overhead -- [--against COMMIT] [--rounds N] [--workload NAME] [--quick] [--json FILE]
+ *   npm run bench:overhead -- --groups N [--rounds N] ...
+ *
+ * With `--groups` it is what following groups costs: N groups commit every two seconds in all runs, and this tree
+ * follows them (`now`) or does not (`before`).
  */
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
@@ -14,6 +18,7 @@ import { installKafka } from '../../../replicator/local/installation.ts'
 import type { KafkaInstallation } from '../../../replicator/local/kafka-files.ts'
 import { startWatchdog } from '../../../replicator/local/watchdog.ts'
 import { type BenchClusters, startClusters } from '../clusters.ts'
+import { CommittingGroups } from '../groups/committing-groups.ts'
 import { describeMachine } from '../machine.ts'
 import type { Run } from '../results.ts'
 import { seedTopic } from '../seed.ts'
@@ -60,11 +65,36 @@ interface Parts {
   readonly installation: KafkaInstallation
   readonly folder: string
   readonly workload: CopyWorkload
+  /** That commit on the source while the copy runs. */
+  readonly groups: number
+}
+
+/** Groups that have read half of the topic after a minute; `undefined` without any. */
+async function startGroups(
+  { clusters, workload, groups }: Parts,
+  id: string,
+): Promise<CommittingGroups | undefined> {
+  if (groups === 0) return undefined
+  const end = Math.floor(workload.records / workload.partitions / 2)
+  const startedMs = performance.now()
+  const committing = new CommittingGroups({
+    bootstrap: [clusters.source.bootstrap],
+    topic,
+    partitions: workload.partitions,
+    groups: Array.from({ length: groups }, (_, index) => `overhead-${id}-${index}`),
+    partitionsPerGroup: 3,
+    everyMs: 2000,
+    positionOf: () => Math.min(end, Math.floor(((performance.now() - startedMs) / 60_000) * end)),
+  })
+  await committing.commitAll()
+  committing.start()
+  return committing
 }
 
 let jobs = 0
 
-async function copyOnce(system: System, { clusters, folder, workload }: Parts, round: number): Promise<Run> {
+async function copyOnce(system: System, parts: Parts, round: number, follows: boolean): Promise<Run> {
+  const { clusters, folder, workload } = parts
   const signal = new AbortController().signal
   const id = String(++jobs)
   const jobFolder = join(folder, `job-${id}`)
@@ -75,8 +105,11 @@ async function copyOnce(system: System, { clusters, folder, workload }: Parts, r
     topic,
     sourceBootstrap: clusters.source.bootstrap,
     targetBootstrap: clusters.target.bootstrap,
+    ...(follows && { groups: `overhead-${id}-.*` }),
   }
-  const result = await measureCopy(system, workload, { job, target: clusters.target, round }, signal)
+  const groups = await startGroups(parts, id)
+  const at = { job, target: clusters.target, round }
+  const result = await measureCopy(system, workload, at, signal).finally(() => groups?.close())
   await rm(jobFolder, { recursive: true })
   await clusters.target.deleteTopics([], signal)
   await delay(2000)
@@ -101,12 +134,13 @@ async function fill({ clusters, installation, folder, workload }: Parts): Promis
 }
 
 async function compare(parts: Parts, systems: Readonly<Record<Tree, System>>, rounds: number) {
-  await copyOnce(systems.now, parts, 0)
+  const follows = (tree: Tree) => parts.groups > 0 && tree === 'now'
+  await copyOnce(systems.now, parts, 0, follows('now'))
   const runs: Record<Tree, Run[]> = { before: [], now: [] }
   for (let round = 1; round <= rounds; round++) {
     const order: readonly Tree[] = round % 2 === 1 ? ['before', 'now'] : ['now', 'before']
     for (const tree of order) {
-      const result = await copyOnce(systems[tree], parts, round)
+      const result = await copyOnce(systems[tree], parts, round, follows(tree))
       runs[tree].push(result)
       const rate = `${(result.bytesPerSecond / 1e6).toFixed(0)} MB/s`
       say(`round ${round}, ${tree}: ${result.cpuSecondsPerGB.toFixed(3)} CPU-s/GB, ${rate}`)
@@ -128,6 +162,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       against: { type: 'string', default: foundation },
+      groups: { type: 'string', default: '0' },
       rounds: { type: 'string', default: '6' },
       workload: { type: 'string', default: 'throughput-1k' },
       quick: { type: 'boolean', default: false },
@@ -142,28 +177,32 @@ async function main(): Promise<void> {
   const installation = await installKafka({ onProgress: say }, signal)
   const folder = await mkdtemp(join(tmpdir(), 'causeway-overhead-'))
   const watchdog = startWatchdog(folder)
-  const before = await checkOut(values.against, folder)
+  const groups = Number(values.groups)
+  if (!Number.isSafeInteger(groups) || groups < 0) throw new Error('--groups takes a whole number')
+  const before = groups === 0 ? await checkOut(values.against, folder) : undefined
   try {
     const clusters = await startClusters(
       { installation, folder: join(folder, 'clusters'), oneWayDelayMs: 0 },
       signal,
     )
     try {
-      const parts = { clusters, installation, folder, workload }
+      const parts = { clusters, installation, folder, workload, groups }
       say(`filling the source with ${((workload.records * workload.recordBytes) / 1e9).toFixed(2)} GB`)
       await fill(parts)
-      const systems = { before: causeway(before.folder), now: causeway() }
+      const systems = { before: causeway(before?.folder), now: causeway() }
       const result = await compare(parts, systems, Number(values.rounds))
       const java = { javaPath: installation.javaPath, kafkaVersion: installation.version }
       const machine = await describeMachine({ ...java, date: new Date() })
-      const text = `${JSON.stringify({ machine, against: values.against, workload: workload.name, ...result }, undefined, 2)}\n`
+      const against = groups > 0 ? 'without following' : values.against
+      const report = { machine, against, groups, workload: workload.name, ...result }
+      const text = `${JSON.stringify(report, undefined, 2)}\n`
       process.stdout.write(text)
       if (values.json !== undefined) await writeFile(values.json, text)
     } finally {
       await clusters.stop()
     }
   } finally {
-    await before.remove()
+    await before?.remove()
     await rm(folder, { recursive: true, force: true, maxRetries: 3 })
     await watchdog.end()
   }

@@ -4,26 +4,19 @@ import type { Random } from '../clock/random.ts'
 import type { AnnounceFlowEvent } from '../flow/events.ts'
 import type { MakeCompanion } from '../flow/shard-companion.ts'
 import { tellShardTroubles } from '../flow/shard-troubles.ts'
-import { CommitFeed, type CommitFeedOptions } from '../groups/commit-feed.ts'
+import type { CommitFeed } from '../groups/commit-feed.ts'
 import { back, forth } from '../groups/follow-direction.ts'
 import type { FollowOptions } from '../groups/follow-group.ts'
-import { OffsetsTopicCommits } from '../groups/offsets-topic-commits.ts'
-import { defaultPollLimits } from '../groups/poll-schedule.ts'
-import { PolledCommits } from '../groups/polled-commits.ts'
-import { ReadableCommits, type ReadableCommitsOptions } from '../groups/readable-commits.ts'
-import { compileGroups } from '../groups/selected-groups.ts'
 import { ShardGroups } from '../groups/shard-groups.ts'
 import type { Cluster } from '../kafka/cluster.ts'
-import { LogWalks } from '../logs/log-walks.ts'
 import { CopyRefiner } from '../offsets/copy-refiner.ts'
 import { prepareShardTopic } from '../shards/shard-topic.ts'
 import { internalTopics } from '../topology/internal-names.ts'
 import type { Flow, RegionAlias, Topology } from '../topology/model.ts'
 import { writesAlone } from '../topology/writes-alone.ts'
+import { commitFeed } from './commit-feeds.ts'
 import type { FlowProvenance } from './flow-provenance.ts'
 
-/** Who is new is found this soon, where groups are polled, in milliseconds. */
-const LIST_EVERY_MS = 5_000
 /** A member that comes to the target and goes within is not noticed. In milliseconds. */
 const LOOK_LASTS_MS = 2_000
 /** A group that was deleted on the target is followed again this soon, in milliseconds. */
@@ -42,6 +35,8 @@ const ledgerConfigs: ReadonlyMap<string, string> = new Map([
 /** Follows a flow's groups for as long as it runs. */
 export interface FlowGroups {
   readonly companion: MakeCompanion
+  /** The source's commits of the flow's groups. */
+  readonly commits: CommitFeed | undefined
   close(): Promise<void>
 }
 
@@ -60,6 +55,10 @@ export function flowGroups(
   clusterOf: (alias: RegionAlias) => Cluster,
 ): FlowGroups | undefined {
   if (flow.groups.length === 0) return undefined
+  if (isShared(flow, topology)) {
+    announce({ flow: flow.id, kind: 'groups-trouble', reason: sharedReason })
+    return undefined
+  }
   const cluster = clusterOf(flow.target)
   const shared = { clock, random, backoff: defaultBackoff }
   const onTrouble = tellShardTroubles(
@@ -69,7 +68,7 @@ export function flowGroups(
   const directions = readsBoth(flow, topology) ? [forth, back] : [forth]
   const ways = directions.map((direction, index) => {
     const [from, to] = direction === forth ? [flow.source, flow.target] : [flow.target, flow.source]
-    const feed = commitFeed(clusterOf(from), flow, {
+    const feed = commitFeed(clusterOf(from), flow.groups, {
       ...shared,
       onPolling: ({ message }) => announce({ flow: flow.id, kind: 'groups-polled', reason: message }),
       onTrouble: (reason) => onTrouble(-1 - index, reason),
@@ -87,6 +86,7 @@ export function flowGroups(
   const topic = internalTopics(topology).groups
   const prepared = { cluster, topic, clock, shards, replicationFactor, configs: ledgerConfigs }
   return {
+    commits: ways.find(({ direction }) => direction === forth)?.feed,
     companion: (scene) => {
       const isAlone = writesAlone(topology, flow)
       const refiner = new CopyRefiner({
@@ -117,34 +117,18 @@ export function flowGroups(
   }
 }
 
+/** Copies lie between records of the target's own: what a group has read of those the flow's map alone does not tell. */
+const isShared = (flow: Flow, topology: Topology): boolean =>
+  flow.naming.kind === 'identity' && !writesAlone(topology, flow)
+
+const sharedReason =
+  'its topics keep their names and are written in several regions; where a group stands then depends on all of ' +
+  'their records, and is not followed by this version'
+
 /** Whether consumers of either region read both regions' records: the local topics, and the copies of the others. */
 const readsBoth = (flow: Flow, { flows }: Topology): boolean =>
   flow.naming.kind !== 'identity' &&
   flows.some(({ source, target }) => source === flow.target && target === flow.source)
-
-function commitFeed(
-  cluster: Cluster,
-  flow: Flow,
-  { onPolling, ...shared }: Omit<CommitFeedOptions, 'source'> & Pick<ReadableCommitsOptions, 'onPolling'>,
-) {
-  const { clock } = shared
-  const selects = compileGroups(flow.groups)
-  const walks = new LogWalks({ cluster, ...shared })
-  const limits = defaultPollLimits
-  const offsetsTopic = new OffsetsTopicCommits({ cluster, walks, clock, selects })
-  const polling = new PolledCommits({ cluster, clock, selects, limits, listEveryMs: LIST_EVERY_MS })
-  const feed = new CommitFeed({
-    ...shared,
-    source: new ReadableCommits({ offsetsTopic, polling, onPolling }),
-  })
-  return {
-    feed,
-    async close() {
-      await feed.close()
-      await walks.close()
-    },
-  }
-}
 
 async function followOptions(target: Cluster, signal: AbortSignal): Promise<FollowOptions> {
   const name = 'offsets.retention.minutes'

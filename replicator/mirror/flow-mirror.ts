@@ -24,10 +24,10 @@ export interface FlowMirrorOptions {
   readonly plan: MirrorPlan
   readonly source: Cluster
   readonly target: Cluster
-  /** The commits of the plan's groups; needed where it has checkpoints. */
-  readonly feed: Pick<CommitFeed, 'follow' | 'of' | 'failed'> | undefined
+  /** The commits of the plan's groups. */
+  readonly feed: Pick<CommitFeed, 'follow' | 'of' | 'failed'>
   /** See {@link ShardCheckpointsOptions}. */
-  readonly refine?: ShardCheckpointsOptions['refine']
+  readonly refine: ((scene: CompanionScene) => NonNullable<ShardCheckpointsOptions['refine']>) | undefined
   readonly rereadMax: bigint
   readonly clock: Clock
   readonly random: Random
@@ -52,7 +52,7 @@ export class FlowMirror {
     return new ShardMirror({
       parts: this.#makers.flatMap((make) => make(scene)),
       clock,
-      ...(feed === undefined ? {} : { failed: feed.failed }),
+      failed: feed.failed,
       onTrouble: (reason) => onTrouble(scene.shard.index, reason),
     })
   }
@@ -72,11 +72,11 @@ export class FlowMirror {
 
   #checkpoints(): (scene: CompanionScene) => readonly MirrorPart[] {
     const { plan, feed, target, clock, rereadMax, refine } = this.#options
-    if (plan.checkpoints === undefined || feed === undefined) return () => []
+    if (plan.checkpoints === undefined) return () => []
     const { topic, replicationFactor } = plan.checkpoints
     const book = new CheckpointBook(this.#writer(checkpointCodec, 'target', topic, replicationFactor))
-    const shared = { target, feed, book, clock, rereadMax, ...(refine === undefined ? {} : { refine }) }
-    return (scene) => [new ShardCheckpoints({ scene, ...shared })]
+    const shared = { target, feed, book, clock, rereadMax }
+    return (scene) => [new ShardCheckpoints({ scene, ...shared, refine: refine?.(scene) })]
   }
 
   /** One replica writes them: whoever has the first shard. */

@@ -28,13 +28,15 @@ export interface ShardCheckpointsOptions {
   readonly clock: Clock
   /** How many offsets may be read again by a group whose position is from before the map. */
   readonly rereadMax: bigint
-  /** Makes a coarse span of the map exact. Left out where somebody else does so for the same groups. */
-  readonly refine?: (
-    copy: CopiedPartition,
-    span: CoarseSpan,
-    signal: AbortSignal,
-    around: SourceOffset,
-  ) => Promise<unknown>
+  /** Makes a coarse span of the map exact. `undefined` where somebody else does so for the same groups. */
+  readonly refine:
+    | ((
+        copy: CopiedPartition,
+        span: CoarseSpan,
+        signal: AbortSignal,
+        around: SourceOffset,
+      ) => Promise<unknown>)
+    | undefined
 }
 
 interface Kept {

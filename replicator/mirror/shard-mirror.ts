@@ -14,7 +14,7 @@ export interface ShardMirrorOptions {
   readonly parts: readonly MirrorPart[]
   readonly clock: Clock
   /** Rejects when what the parts go by failed by a fault of its own. */
-  readonly failed?: Promise<never>
+  readonly failed: Promise<never>
   /** Told what keeps MirrorMaker 2's topics from being written, and `undefined` when nothing does any more. */
   readonly onTrouble: (reason: string | undefined) => void
 }
@@ -46,7 +46,7 @@ export class ShardMirror implements ShardCompanion {
       ...this.#keepers.flatMap(({ part }) => part.beside?.(signal) ?? []),
     ]
     // A shard without a part has nothing that would end by the signal.
-    await abortable(Promise.race([...under, failed ?? new Promise<never>(() => {})]), signal)
+    await abortable(Promise.race([...under, failed]), signal)
   }
 
   async finish(signal: AbortSignal): Promise<void> {

@@ -7,6 +7,7 @@ import type { Cluster } from '../kafka/cluster.ts'
 import type { Flow, RegionAlias } from '../topology/model.ts'
 import { flowAcls } from './flow-acls.ts'
 import { flowGroups } from './flow-groups.ts'
+import { flowMirror } from './flow-mirror.ts'
 import { provenanceOf } from './flow-provenance.ts'
 
 export interface FlowPartsContext {
@@ -32,6 +33,7 @@ export function flowParts(
   const provenance = provenanceOf(flow, { topology, ...context }, clusterOf)
   const acls = flowAcls(flow, context, clusterOf)
   const groups = flowGroups(flow, { topology, provenance, ...context }, clusterOf)
+  const mirror = flowMirror(flow, { ...context, provenance, commits: groups?.commits }, clusterOf)
   const { registry, origins, rule } = provenance
   return {
     options: {
@@ -39,10 +41,10 @@ export function flowParts(
       origins,
       rule,
       acls,
-      companions: [groups?.companion].filter((companion) => companion !== undefined),
+      companions: [groups?.companion, mirror?.companion].filter((companion) => companion !== undefined),
     },
     async close() {
-      await Promise.all([provenance.close(), acls?.memory.close(), groups?.close()])
+      await Promise.all([provenance.close(), acls?.memory.close(), groups?.close(), mirror?.close()])
     },
   }
 }

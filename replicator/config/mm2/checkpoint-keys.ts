@@ -42,19 +42,19 @@ export const checkpointKeys: readonly KeyMeaning[] = [
   {
     key: 'emit.checkpoints.enabled',
     byDefault: 'true',
-    kind: 'kept',
+    kind: 'same',
     here: "Whether MirrorMaker 2's checkpoints topic is written.",
   },
   {
     key: 'emit.checkpoints.interval.seconds',
     byDefault: '60',
-    kind: 'kept',
-    here: "How often MirrorMaker 2's checkpoints topic is written.",
+    kind: 'not-needed',
+    here: 'Checkpoints are written within a second of what moves a group.',
   },
   {
     key: 'sync.group.offsets.enabled',
     byDefault: 'false',
-    kind: 'kept',
+    kind: 'same',
     here: "Whether positions are written to the target's groups that have no members.",
   },
   {
@@ -66,7 +66,7 @@ export const checkpointKeys: readonly KeyMeaning[] = [
   {
     key: 'checkpoints.topic.replication.factor',
     byDefault: '3',
-    kind: 'kept',
+    kind: 'same',
     here: "Of MirrorMaker 2's checkpoints topic, if it has to be created.",
   },
 ]
@@ -76,19 +76,19 @@ export const heartbeatKeys: readonly KeyMeaning[] = [
   {
     key: 'emit.heartbeats.enabled',
     byDefault: 'true',
-    kind: 'kept',
-    here: "Whether heartbeats are written for the flow's pair of clusters.",
+    kind: 'same',
+    here: 'Whether heartbeats are written on the target of a pair of clusters, in either direction of a flow.',
   },
   {
     key: 'emit.heartbeats.interval.seconds',
     byDefault: '1',
-    kind: 'kept',
+    kind: 'same',
     here: 'How often heartbeats are written.',
   },
   {
     key: 'heartbeats.topic.replication.factor',
     byDefault: '3',
-    kind: 'kept',
+    kind: 'same',
     here: 'Of the heartbeats topic, if it has to be created.',
   },
 ]

@@ -33,7 +33,7 @@ export const sharedKeys: readonly KeyMeaning[] = [
   {
     key: 'replication.policy.internal.topic.separator.enabled',
     byDefault: 'true',
-    kind: 'kept',
+    kind: 'same',
     here: "Whether the separator is in the names of MirrorMaker 2's checkpoints and offset-syncs topics.",
   },
   {
@@ -195,25 +195,25 @@ export const sourceKeys: readonly KeyMeaning[] = [
   {
     key: 'offset.lag.max',
     byDefault: '100',
-    kind: 'kept',
-    here: "How far apart the records of MirrorMaker 2's offset-syncs topic are; Causeway's own offset map is exact.",
+    kind: 'same',
+    here: "How far apart the records of MirrorMaker 2's offset-syncs topic are; Causeway itself goes by its own exact map.",
   },
   {
     key: 'emit.offset-syncs.enabled',
     byDefault: 'true',
-    kind: 'kept',
+    kind: 'same',
     here: "Whether MirrorMaker 2's offset-syncs topic is written.",
   },
   {
     key: 'offset-syncs.topic.replication.factor',
     byDefault: '3',
-    kind: 'kept',
+    kind: 'same',
     here: "Of MirrorMaker 2's offset-syncs topic, if it has to be created.",
   },
   {
     key: 'offset-syncs.topic.location',
     byDefault: 'source',
-    kind: 'kept',
+    kind: 'same',
     here: "The side on which MirrorMaker 2's offset-syncs topic lives: source or target.",
   },
   ...alike(
@@ -224,7 +224,7 @@ export const sourceKeys: readonly KeyMeaning[] = [
   {
     key: 'heartbeats.replication.enabled',
     byDefault: 'true',
-    kind: 'differs',
-    here: 'Whether topics called heartbeats are copied even if topics does not select them; under IdentityReplicationPolicy they are never copied.',
+    kind: 'same',
+    here: 'Whether topics called heartbeats are copied even if topics does not select them.',
   },
 ]

@@ -35,7 +35,7 @@ export function readFlow(pair: Pair, findings: Findings): ReadFlow {
       topics: topics.ok
         ? isIdentity
           ? withoutHeartbeats(topics.selections, separator)
-          : withHeartbeats(topics.selections, separator, heartbeats)
+          : topics.selections
         : [],
       groups: groups.ok && syncsGroups ? groups.selections : [],
       naming: isIdentity ? 'identity' : formatNaming({ kind: 'prefixed', separator }),
@@ -45,8 +45,7 @@ export function readFlow(pair: Pair, findings: Findings): ReadFlow {
         mode: booleanOf(copying.get('sync.topic.acls.enabled'), false, findings) ? 'sync' : 'off',
       },
       ...(startAt === undefined ? {} : { startAt }),
-      // Prefixed copies need no rules of their own: their names are the usual ones.
-      ...(isIdentity && (heartbeats || takesHeartbeats(topics)) ? { copiesHeartbeats: true } : {}),
+      copiesHeartbeats: heartbeats || (isIdentity && takesHeartbeats(topics)),
     },
   }
 }
@@ -103,22 +102,6 @@ function readNames(
     ...(hint === undefined ? {} : { hint }),
   })
   return selected
-}
-
-/** MirrorMaker 2 copies topics called `heartbeats`, and copies of them, even if the filter does not take them. */
-function withHeartbeats(
-  selections: readonly NameSpec[],
-  separator: string,
-  areCopied: boolean,
-): readonly NameSpec[] {
-  const samples = ['heartbeats', `A${separator}heartbeats`]
-  const takesAll = selections.some(
-    ({ match, exclude }) =>
-      match === '.*' &&
-      !samples.some((name) => exclude !== undefined && new RegExp(`^(?:${exclude})$`, 'u').test(name)),
-  )
-  if (!areCopied || takesAll || selections.length === 0) return selections
-  return [...selections, { match: heartbeatsPattern(separator) }]
 }
 
 /** Under IdentityReplicationPolicy heartbeats alone are renamed: `copiesHeartbeats` takes them. */

@@ -7,8 +7,9 @@ import type {
 } from '../../../replicator/flow/shard-companion.ts'
 import type { TakeCommits } from '../../../replicator/groups/commit-feed.ts'
 import type { CommitChange } from '../../../replicator/groups/commit-source.ts'
-import { FlowMirror, type FlowMirrorOptions } from '../../../replicator/mirror/flow-mirror.ts'
+import { FlowMirror } from '../../../replicator/mirror/flow-mirror.ts'
 import { type MirrorPlan, usualPlan } from '../../../replicator/mirror/mirror-plan.ts'
+import type { ShardCheckpointsOptions } from '../../../replicator/mirror/shard-checkpoints.ts'
 import type { Checkpoint } from '../../../replicator/offsets/mm2/checkpoint.ts'
 import type { Heartbeat } from '../../../replicator/offsets/mm2/heartbeat.ts'
 import {
@@ -92,7 +93,7 @@ export class MirrorScene {
   /** A process takes the shard, and works on it. */
   own(
     shard = 0,
-    options: { plan?: Partial<MirrorPlan>; refine?: FlowMirrorOptions['refine'] } = {},
+    options: { plan?: Partial<MirrorPlan>; refine?: ShardCheckpointsOptions['refine'] } = {},
   ): OwnedShard {
     const { plan, refine } = options
     const mirror = new FlowMirror({
@@ -107,7 +108,7 @@ export class MirrorScene {
         of: () => [...this.#newest.values()],
         failed: new Promise<never>(() => {}),
       },
-      ...(refine === undefined ? {} : { refine }),
+      refine: refine && (() => refine),
       rereadMax: 1_000n,
       ...{ clock: this.clock, random: this.#random.fork(), backoff: defaultBackoff },
       onTrouble: (_, reason) => {

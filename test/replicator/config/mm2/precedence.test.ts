@@ -277,7 +277,7 @@ test("where Connect's offsets are kept is carried for whoever takes over", () =>
 })
 
 describe('naming', () => {
-  test('two-way pairs under one name leave configs alone and heartbeats out', () => {
+  test('two-way pairs under one name leave configs alone and rename heartbeats', () => {
     const lines =
       'B->A.enabled = true\nreplication.policy.class = org.apache.kafka.connect.mirror.IdentityReplicationPolicy\n'
     const [first, second] = flowsOf(lines)
@@ -286,6 +286,13 @@ describe('naming', () => {
     assert.equal(second?.configSync.mode, 'off')
     const exclude = 'mm2.*\\.internal|.*\\.replica|__.*|(?:.+\\.)?heartbeats'
     assert.deepEqual(first?.topics, [{ kind: 'match', match: '.*', exclude }])
+    assert.equal(first?.copiesHeartbeats, true)
+    assert.equal(flowsOf(`${lines}heartbeats.replication.enabled = false\n`)[0]?.copiesHeartbeats, undefined)
+    assert.equal(
+      flowsOf(`${lines}heartbeats.replication.enabled = false\ntopics = a, heartbeats\n`)[0]
+        ?.copiesHeartbeats,
+      true,
+    )
   })
 
   test('a separator is in the names of internal topics, too', () => {

@@ -69,7 +69,6 @@ export const sharedRows: readonly Row[] = [
     key: 'replication.policy.internal.topic.separator.enabled',
     line: 'replication.policy.separator = _\nreplication.policy.internal.topic.separator.enabled = false',
     gives: [(config) => checkpoints(config)?.topic, 'A.checkpoints.internal'],
-    note: /separator.*not done yet/,
   },
   {
     key: 'forwarding.admin.class',
@@ -119,7 +118,7 @@ export const sourceRows: readonly Row[] = [
   {
     key: 'topics',
     line: 'topics = orders',
-    gives: [flow('topics'), [{ kind: 'name', name: 'orders' }, heartbeatTopics('.')]],
+    gives: [flow('topics'), [{ kind: 'name', name: 'orders' }]],
   },
   {
     key: 'topics',
@@ -129,7 +128,6 @@ export const sourceRows: readonly Row[] = [
       [
         { kind: 'name', name: 'orders' },
         { kind: 'match', match: 'ledger\\..*', exclude: everything.exclude },
-        heartbeatTopics('.'),
       ],
     ],
   },
@@ -147,7 +145,7 @@ export const sourceRows: readonly Row[] = [
   {
     key: 'topics.exclude',
     line: 'topics.exclude = .*beats',
-    gives: [flow('topics'), [{ kind: 'match', match: '.*', exclude: '.*beats' }, heartbeatTopics('.')]],
+    gives: [flow('topics'), [{ kind: 'match', match: '.*', exclude: '.*beats' }]],
   },
   {
     key: 'topics.exclude',
@@ -221,19 +219,16 @@ export const sourceRows: readonly Row[] = [
     key: 'offset.lag.max',
     line: 'offset.lag.max = 0',
     gives: [(config) => offsetSyncs(config)?.lagMax, 0],
-    note: /not done yet/,
   },
   {
     key: 'emit.offset-syncs.enabled',
     line: 'emit.offset-syncs.enabled = false',
     gives: [(config) => offsetSyncs(config)?.isEmitted, false],
-    note: /not done yet/,
   },
   {
     key: 'offset-syncs.topic.replication.factor',
     line: 'offset-syncs.topic.replication.factor = 1',
     gives: [(config) => offsetSyncs(config)?.replicationFactor, 1],
-    note: /not done yet/,
   },
   {
     key: 'offset-syncs.topic.location',
@@ -242,7 +237,6 @@ export const sourceRows: readonly Row[] = [
       (config) => [offsetSyncs(config)?.location, offsetSyncs(config)?.topic],
       ['target', 'mm2-offset-syncs.A.internal'],
     ],
-    note: /not done yet/,
   },
   {
     key: 'offset-syncs.topic.location',
@@ -251,9 +245,13 @@ export const sourceRows: readonly Row[] = [
   },
   {
     key: 'heartbeats.replication.enabled',
-    line: 'topics = orders\nheartbeats.replication.enabled = false',
-    gives: [flow('topics'), [{ kind: 'name', name: 'orders' }]],
-    note: /heartbeats.*differs/,
+    line: 'heartbeats.replication.enabled = true',
+    gives: [flow('copiesHeartbeats'), true],
+  },
+  {
+    key: 'heartbeats.replication.enabled',
+    line: 'heartbeats.replication.enabled = false',
+    gives: [flow('copiesHeartbeats'), undefined],
   },
   { key: 'use.incremental.alter.configs', line: 'use.incremental.alter.configs = never', note: /not needed/ },
   { key: 'add.source.alias.to.metrics', line: 'add.source.alias.to.metrics = true', note: /not needed/ },
@@ -267,17 +265,12 @@ export const sourceRows: readonly Row[] = [
   { key: 'metric.names.formats', line: 'metric.names.formats = new', note: /not needed/ },
 ]
 
-function heartbeatTopics(separator: string): object {
-  return { kind: 'match', match: `(?:.+\\${separator})?heartbeats` }
-}
-
 /** Section 4.1, "Checkpoint connector" and "Heartbeat connector". */
 export const groupRows: readonly Row[] = [
   {
     key: 'groups',
     line: 'groups = shop\nsync.group.offsets.enabled = true',
     gives: [flow('groups'), [{ kind: 'name', name: 'shop' }]],
-    note: /sync\.group\.offsets\.enabled: not done yet/,
   },
   {
     key: 'groups',
@@ -301,13 +294,12 @@ export const groupRows: readonly Row[] = [
     key: 'emit.checkpoints.enabled',
     line: 'emit.checkpoints.enabled = false',
     gives: [(config) => checkpoints(config)?.isEmitted, false],
-    note: /not done yet/,
   },
   {
     key: 'emit.checkpoints.interval.seconds',
     line: 'emit.checkpoints.interval.seconds = 5',
     gives: [(config) => checkpoints(config)?.intervalMs, 5_000],
-    note: /not done yet/,
+    note: /not needed/,
   },
   {
     key: 'sync.group.offsets.enabled',
@@ -316,7 +308,6 @@ export const groupRows: readonly Row[] = [
       (config) => [carried(config)?.syncsGroups, config.topology.flows[0]?.groups],
       [true, [{ kind: 'match', match: '.*', exclude: 'console-consumer-.*|connect-.*|__.*' }]],
     ],
-    note: /not done yet/,
   },
   {
     key: 'sync.group.offsets.interval.seconds',
@@ -327,37 +318,31 @@ export const groupRows: readonly Row[] = [
     key: 'checkpoints.topic.replication.factor',
     line: 'checkpoints.topic.replication.factor = 1',
     gives: [(config) => checkpoints(config)?.replicationFactor, 1],
-    note: /not done yet/,
   },
   {
     key: 'offset-syncs.topic.location',
     line: 'A->B.offset-syncs.topic.location = target',
-    note: /not done yet/,
   },
   { key: 'consumer.poll.timeout.ms', line: 'A->B.consumer.poll.timeout.ms = 5', note: /not needed/ },
   {
     key: 'emit.heartbeats.enabled',
     line: 'B->A.emit.heartbeats.enabled = false',
     gives: [heartbeats, ['A->B']],
-    note: /not done yet/,
   },
   {
     key: 'emit.heartbeats.enabled',
     line: 'emit.heartbeats.enabled = false',
     gives: [heartbeats, []],
-    note: /not done yet/,
   },
   {
     key: 'emit.heartbeats.interval.seconds',
     line: 'emit.heartbeats.interval.seconds = 3',
     gives: [({ mirrorMaker }) => mirrorMaker?.heartbeats[0]?.intervalMs, 3_000],
-    note: /not done yet/,
   },
   {
     key: 'heartbeats.topic.replication.factor',
     line: 'heartbeats.topic.replication.factor = 1',
     gives: [({ mirrorMaker }) => mirrorMaker?.heartbeats[0]?.replicationFactor, 1],
-    note: /not done yet/,
   },
 ]
 

@@ -70,9 +70,6 @@ config.storage.replication.factor=1
     assert.deepEqual(
       notesOf(loaded).map((note) => note.split(':').slice(1, 3).join(':')),
       [
-        '29 checkpoints.topic.replication.factor: not done yet',
-        '30 heartbeats.topic.replication.factor: not done yet',
-        '31 offset-syncs.topic.replication.factor: not done yet',
         '34 offset.storage.replication.factor: not needed',
         '35 status.storage.replication.factor: not needed',
         '36 config.storage.replication.factor: not needed',
@@ -107,7 +104,6 @@ tasks.max = 10
     assert.deepEqual(flow?.topics, [
       { kind: 'name', name: 'foobar-topic' },
       { kind: 'match', match: 'quux-.*', exclude: '.*-internal' },
-      { kind: 'match', match: '(?:.+\\.)?heartbeats' },
     ])
     assert.deepEqual(flow?.groups[0], { kind: 'name', name: 'shop' })
   })

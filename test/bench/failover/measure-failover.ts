@@ -69,7 +69,7 @@ export interface FailoverRun {
 
 const patienceMs = 60_000
 /** A copy that gains no record for this long is stuck: starting takes the longest. */
-const stallTimeoutMs = 90_000
+const stallTimeoutMs = 180_000
 const commitEveryMs = 500
 
 export interface FailoverScene {

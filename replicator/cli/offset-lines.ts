@@ -52,7 +52,7 @@ export function offsetLine({ asked, answer }: TranslatedPosition, direction: Dir
         place: `${from} -> ${to}@${answer.from} to @${answer.to}`,
         verdict: 'between',
         style: 'yellow',
-        detail: `from ${answer.from} nothing is skipped and at most ${records(answer.to - answer.from)} read again`,
+        detail: `from ${answer.from} nothing is skipped and at most ${recordsAre(answer.to - answer.from)} read again`,
       }
     case 'not-copied-yet': {
       const { here, there } = sides(answer.last, direction)
@@ -77,7 +77,7 @@ export function offsetLine({ asked, answer }: TranslatedPosition, direction: Dir
         place: `${from} -> ${to}`,
         verdict: 'no map',
         style: 'red',
-        detail: noMap(answer, asked, direction)[answer.why],
+        detail: noMapText(answer.why, copyOf(answer, asked, direction)),
       }
   }
 }
@@ -87,19 +87,26 @@ const sides = (
   { back }: Direction,
 ) => (back ? { here: target, there: source } : { here: source, there: target })
 
-const records = (count: bigint): string =>
+/** Which topic is the copy, and where. */
+const copyOf = (answer: TranslatedOffset, asked: AskedPosition, { from, to, back }: Direction) =>
+  back ? { target: from, copy: asked.topic } : { target: to, copy: answer.topic }
+
+/** `1 record is`, `2 records are`. */
+export const recordsAre = (count: bigint): string =>
   count === 1n ? '1 record is' : `${formatCount(Number(count))} records are`
 
-function noMap(
-  answer: TranslatedOffset,
-  asked: AskedPosition,
-  { from, to, back }: Direction,
-): Readonly<Record<NoMapReason, string>> {
-  const [target, copy] = back ? [from, asked.topic] : [to, answer.topic]
-  return {
+/** Why nothing is known of a partition, and what can be done. */
+export function noMapText(
+  why: NoMapReason,
+  { target, copy }: { readonly target: string; readonly copy: string },
+): string {
+  const texts: Readonly<Record<NoMapReason, string>> = {
     'no-map-topic': `${target} holds no map of this topology yet: start causeway replicate, which writes it`,
     'no-copy': `${target} has no topic ${copy}: nothing was copied`,
-    'not-in-map': `nothing was written of this partition: it does not exist, is not copied, or only since a few seconds`,
-    're-created': `what was written is about a former topic of this name, which was deleted: the flow has not gone on since`,
+    'not-in-map':
+      'nothing was written of this partition: it does not exist, is not copied, or only since a few seconds',
+    're-created':
+      'what was written is about a former topic of this name, which was deleted: the flow has not gone on since',
   }
+  return texts[why]
 }

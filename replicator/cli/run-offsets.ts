@@ -5,10 +5,7 @@ import type { CausewayConfig } from '../config/load-config.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import type { CommittedOffset } from '../kafka/consumer-groups.ts'
 import { createKafkaCluster } from '../kafka/kafka-cluster.ts'
-import type { ConnectionSettings } from '../kafka/settings.ts'
-import { topicRules } from '../topics/topic-rules.ts'
-import type { Flow, RegionAlias } from '../topology/model.ts'
-import { affixes } from '../topology/naming.ts'
+import type { Flow } from '../topology/model.ts'
 import { CommandFailure } from './command-failure.ts'
 import { exitCode } from './exit-codes.ts'
 import {
@@ -19,6 +16,7 @@ import {
   parsePosition,
   type TranslatedPosition,
 } from './offset-lines.ts'
+import { flowOf, settingsOf, taking } from './offsets-flow.ts'
 import { type Output, openOutput } from './output.ts'
 import { readConfig } from './read-config.ts'
 
@@ -91,58 +89,6 @@ function positionOf(text: string): AskedPosition {
     exitCode.usage,
     `${text}: write TOPIC/PARTITION@OFFSET, such as payments/0@4198, with the next offset to read`,
   )
-}
-
-function settingsOf(config: CausewayConfig, alias: RegionAlias): ConnectionSettings {
-  const settings = config.connections.get(alias)
-  if (settings === undefined) throw new Error(`The configuration holds no connection for ${alias}`)
-  return settings
-}
-
-/** The flow that is named, or the only one that copies all the topics. */
-function flowOf(
-  { topology }: CausewayConfig,
-  id: string | undefined,
-  positions: readonly AskedPosition[],
-  back: boolean,
-): Flow {
-  const names = topology.flows.map((flow) => flow.id).join(', ')
-  const named = topology.flows.filter((flow) => id === undefined || flow.id === id)
-  if (named.length === 0)
-    throw new CommandFailure(
-      exitCode.usage,
-      names === ''
-        ? 'the topology declares no flow'
-        : `--flow ${id}: no such flow; the topology has ${names}`,
-    )
-  const topics = [...new Set(positions.map(({ topic }) => topic))]
-  const aliases = topology.regions.map(({ alias }) => alias)
-  const isTaken = named.map((flow) => ({ flow, takes: taking(flow, aliases, back) }))
-  for (const topic of topics)
-    if (!isTaken.some(({ takes }) => takes(topic)))
-      throw new CommandFailure(
-        exitCode.usage,
-        `no flow${id === undefined ? '' : ` ${id}`} ${back ? 'makes a copy called' : 'takes topic'} "${topic}"; give its name on the ${back ? 'target' : 'source'}`,
-      )
-  const fitting = isTaken.filter(({ takes }) => topics.every(takes)).map(({ flow }) => flow)
-  const [flow] = fitting
-  if (flow !== undefined && fitting.length === 1) return flow
-  throw new CommandFailure(
-    exitCode.usage,
-    flow === undefined
-      ? `no single flow copies ${topics.join(', ')}: ask for each flow by itself`
-      : `there are several flows, ${fitting.map((one) => one.id).join(', ')}: choose with --flow`,
-  )
-}
-
-/** Whether a flow copies a topic, by its name on the source, or with `back` on the target. */
-function taking(flow: Flow, aliases: readonly RegionAlias[], back: boolean): (topic: string) => boolean {
-  const rules = topicRules(flow, aliases)
-  const { before, after } = affixes(flow.naming, flow.source, flow.target)
-  return (topic) => {
-    const original = back ? topic.slice(before.length, topic.length - after.length) : topic
-    return rules.select(original) !== undefined && (!back || rules.targetNameOf(original) === topic)
-  }
 }
 
 /** What a group has committed on the side that is translated from. */

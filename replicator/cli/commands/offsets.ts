@@ -1,10 +1,16 @@
 import type { Command } from 'commander'
 import { exitCode } from '../exit-codes.ts'
+import type { OffsetsExplainArguments } from '../run-explain.ts'
 import type { OffsetsTranslateArguments } from '../run-offsets.ts'
 
-/** Adds `causeway offsets translate`. */
+/** Adds `causeway offsets translate` and `causeway offsets explain`. */
 export function registerOffsets(program: Command): void {
   const offsets = program.command('offsets').description('where positions of one side stand on the other')
+  registerTranslate(offsets)
+  registerExplain(offsets)
+}
+
+function registerTranslate(offsets: Command): void {
   offsets
     .command('translate')
     .description('find where a consumer goes on in the copy, or back in the source')
@@ -39,5 +45,35 @@ Examples:
     .action(async (positions: readonly string[], options: Omit<OffsetsTranslateArguments, 'positions'>) => {
       const { runOffsetsTranslate } = await import('../run-offsets.ts')
       process.exitCode = await runOffsetsTranslate({ ...options, positions })
+    })
+}
+
+function registerExplain(offsets: Command): void {
+  offsets
+    .command('explain')
+    .description('tell why a consumer group stands where it does on the target')
+    .requiredOption('-c, --config <file>', 'the configuration file')
+    .requiredOption('--group <id>', 'the consumer group')
+    .option('--flow <id>', 'which flow, where there are several, such as us-east->eu-west (quote it)')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Says for every partition of the group where it stands on the target and whose commit that is (the flow's, for which
+position of the source and when; its own members'; nobody's), where it stands on the source, what the flow's map makes
+of that, why the two differ if they do, and what can be done. Changes nothing. Works from the target alone when the
+source cannot be reached, and says so.
+
+Exit codes: ${exitCode.ok} every partition stands where its commit on the source leads (where it led when it was followed last,
+if the source is away), ${exitCode.failed} some do not, nothing is committed, or the target does not answer, ${exitCode.usage} command line or configuration.
+
+Examples:
+  causeway offsets explain -c causeway.yaml --group billing
+  causeway offsets explain -c causeway.yaml --flow 'us-east->eu-west' --group billing
+  causeway offsets explain -c causeway.yaml --group billing --json | jq '.partitions[] | select(.isInStep | not)'`,
+    )
+    .action(async (options: OffsetsExplainArguments) => {
+      const { runOffsetsExplain } = await import('../run-explain.ts')
+      process.exitCode = await runOffsetsExplain(options)
     })
 }

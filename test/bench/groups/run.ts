@@ -18,6 +18,7 @@ import { type LocalCluster, startLocalCluster } from '../../../replicator/local/
 import { startWatchdog } from '../../../replicator/local/watchdog.ts'
 import { BenchCluster } from '../bench-cluster.ts'
 import { describeMachine } from '../machine.ts'
+import { type FreshnessReport, freshnessTable, isFresh } from './freshness-table.ts'
 import {
   deletedOfEach,
   type FreshnessPlan,
@@ -165,11 +166,10 @@ async function main(): Promise<boolean> {
     })
     // More than the cores can do means that others were at work too, and that a quiet machine does better.
     const machineLoad = loadavg().map((average) => Math.round(average * 10) / 10)
-    const report = { machine, machineLoad, goalMs, plan, ...results }
+    const report: FreshnessReport = { machine, machineLoad, goalMs, plan, ...results }
+    process.stdout.write(`${freshnessTable(report)}\n`)
     if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, undefined, 2)}\n`)
-    return [results.readable, results.polled].every(
-      ({ followedMs, unseen, wrong, ahead }) => followedMs.p99 <= goalMs && unseen + wrong + ahead === 0,
-    )
+    return isFresh(report)
   } finally {
     await Promise.all(clusters.map((cluster) => cluster.stop()))
     await rm(folder, { recursive: true, force: true, maxRetries: 3 })

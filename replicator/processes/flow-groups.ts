@@ -118,10 +118,10 @@ export function flowGroups(
 }
 
 /** Copies lie between records of the target's own: what a group has read of those the flow's map alone does not tell. */
-const isShared = (flow: Flow, topology: Topology): boolean =>
+export const isShared = (flow: Flow, topology: Topology): boolean =>
   flow.naming.kind === 'identity' && !writesAlone(topology, flow)
 
-const sharedReason =
+export const sharedReason =
   'its topics keep their names and are written in several regions; where a group stands then depends on all of ' +
   'their records, and is not followed by this version'
 

@@ -8,13 +8,14 @@ import { tellShardTroubles } from '../flow/shard-troubles.ts'
 import type { CommitFeed } from '../groups/commit-feed.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import { FlowMirror } from '../mirror/flow-mirror.ts'
-import { heartbeatsOf, type MirrorPlan, usualPlan } from '../mirror/mirror-plan.ts'
+import type { MirrorPlan } from '../mirror/mirror-plan.ts'
 import { CopyRefiner } from '../offsets/copy-refiner.ts'
-import { mirrorMakerDefaults } from '../offsets/mm2/mirror-settings.ts'
 import type { Flow, RegionAlias } from '../topology/model.ts'
 import { writesAlone } from '../topology/writes-alone.ts'
 import { commitFeed, type OpenFeed } from './commit-feeds.ts'
+import { isShared, sharedReason } from './flow-groups.ts'
 import type { FlowProvenance } from './flow-provenance.ts'
+import { mirrorPlanOf } from './mirror-plan-of.ts'
 
 /** As where groups are followed: reading again is better than what `auto.offset.reset` may do, go to the end. */
 const REREAD_MAX = 2n ** 63n
@@ -42,15 +43,17 @@ export function flowMirror(
   clusterOf: (alias: RegionAlias) => Cluster,
 ): MirroredFlow | undefined {
   const { config, clock, random, announce } = context
-  const plan = planOf(flow, config)
+  const plan = mirrorPlanOf(flow, config)
   if (plan === undefined) return undefined
+  const hasNoPlaces = (plan.checkpoints?.groups.length ?? 0) > 0 && isShared(flow, config.topology)
+  if (hasNoPlaces) announce({ flow: flow.id, kind: 'mirror-topics-trouble', reason: sharedReason })
   const onTrouble = tellShardTroubles(
     (reason) => announce({ flow: flow.id, kind: 'mirror-topics-trouble', reason }),
     () => announce({ flow: flow.id, kind: 'mirror-topics-recovered' }),
   )
   const shared = { clock, random, backoff: defaultBackoff }
   const [source, target] = [clusterOf(flow.source), clusterOf(flow.target)]
-  const own = ownFeed(plan, source, context, {
+  const own = ownFeed(hasNoPlaces ? undefined : plan.checkpoints, source, context, {
     ...shared,
     onPolling: ({ message }) => announce({ flow: flow.id, kind: 'groups-polled', reason: message }),
     onTrouble: (reason) => onTrouble(-1, reason),
@@ -70,28 +73,9 @@ export function flowMirror(
   }
 }
 
-function planOf(
-  flow: Flow,
-  { topology, mirrorMaker }: Pick<CausewayConfig, 'topology' | 'mirrorMaker'>,
-): MirrorPlan | undefined {
-  const settings = mirrorMaker?.flows.get(flow.id)
-  if (mirrorMaker === undefined || settings === undefined)
-    return flow.mirrorMakerTopics === true ? usualPlan(flow, topology.flows) : undefined
-  const { offsetSyncs, checkpoints } = settings
-  const { location: on, topic, replicationFactor, lagMax: offsetLagMax } = offsetSyncs
-  const { flushIntervalMs } = mirrorMakerDefaults.offsetSyncs
-  return {
-    offsetSyncs: offsetSyncs.isEmitted
-      ? { on, topic, replicationFactor, offsetLagMax, flushIntervalMs }
-      : undefined,
-    checkpoints: checkpoints.isEmitted ? checkpoints : undefined,
-    heartbeats: heartbeatsOf(flow, [...mirrorMaker.flows.keys()], mirrorMaker.heartbeats),
-  }
-}
-
 /** MirrorMaker 2 writes checkpoints of groups that it does not move, too. */
 function ownFeed(
-  { checkpoints }: MirrorPlan,
+  checkpoints: MirrorPlan['checkpoints'],
   source: Cluster,
   { commits }: FlowMirrorContext,
   options: Parameters<typeof commitFeed>[2],
@@ -100,7 +84,7 @@ function ownFeed(
   return commitFeed(source, checkpoints.groups, options)
 }
 
-/** Of a flow that selects no groups: its checkpoints topic is there, and empty. */
+/** Where no groups are selected, or none can be placed, the checkpoints topic is there, and empty. */
 const noCommits: Pick<CommitFeed, 'follow' | 'of' | 'failed'> = {
   follow: () => ({ stop() {} }),
   of: () => [],

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { formatNote, formatProblem } from '../../config/config-problem.ts'
 import { type CausewayConfig, loadConfig } from '../../config/load-config.ts'
 import { jsonSchema } from '../../config/schema.ts'
+import { type MirrorPlan, mirrorPlanOf, plannedTopics } from '../../processes/mirror-plan-of.ts'
 import type { Flow, NameSelection, TopicSelection } from '../../topology/model.ts'
 import { formatNaming } from '../../topology/naming.ts'
 import { type Refusal, refusals } from '../../topology/refusals.ts'
@@ -71,7 +72,8 @@ function check(path: string, json: boolean, { print, complain }: Output): number
   return refused.length === 0 ? exitCode.ok : exitCode.failed
 }
 
-function describe({ topology, connections }: CausewayConfig, refused: readonly Refusal[]): string {
+function describe(config: CausewayConfig, refused: readonly Refusal[]): string {
+  const { topology, connections } = config
   const aliasWidth = Math.max(...topology.regions.map(({ alias }) => alias.length))
   const regions = topology.regions.map(({ alias, role }) => {
     const settings = connections.get(alias)
@@ -80,7 +82,7 @@ function describe({ topology, connections }: CausewayConfig, refused: readonly R
     const servers = settings?.bootstrap.join(', ') ?? ''
     return `  ${alias.padEnd(aliasWidth)}  ${role.padEnd(7)}  ${servers}  ${transport}, ${login}`
   })
-  const flows = topology.flows.flatMap(describeFlow)
+  const flows = topology.flows.flatMap((flow) => describeFlow(flow, mirrorPlanOf(flow, config)))
   const verdict =
     refused.length === 0
       ? ['Sound.']
@@ -90,14 +92,24 @@ function describe({ topology, connections }: CausewayConfig, refused: readonly R
   )
 }
 
-function describeFlow(flow: Flow): string[] {
+function describeFlow(flow: Flow, plan: MirrorPlan | undefined): string[] {
   const list = (selections: readonly TopicSelection[]): string => selections.map(describeSelection).join(', ')
   return [
     `  ${flow.source} -> ${flow.target}  ${formatNaming(flow.naming)} naming, runs at the ${flow.placement}`,
     `    topics ${list(flow.topics)}`,
     ...(flow.paused.length === 0 ? [] : [`    paused ${list(flow.paused)}`]),
     ...(flow.groups.length === 0 ? [] : [`    groups ${list(flow.groups)}`]),
+    ...(plan === undefined ? [] : describeMirror(flow, plan)),
   ]
+}
+
+/** MirrorMaker 2's topics that the flow writes. */
+function describeMirror(flow: Flow, plan: MirrorPlan): string[] {
+  const places = (['source', 'target'] as const).flatMap((side) => {
+    const topics = plannedTopics(plan, side)
+    return topics.length === 0 ? [] : [`${topics.join(', ')} on ${flow[side]}`]
+  })
+  return places.length === 0 ? [] : [`    writes ${places.join('; ')}`]
 }
 
 function describeSelection(selection: NameSelection & Pick<TopicSelection, 'partitionRange'>): string {

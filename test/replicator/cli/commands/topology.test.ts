@@ -62,6 +62,36 @@ describe('causeway topology', () => {
     })
   })
 
+  test("check prints which of MirrorMaker 2's topics a flow writes, and where", () => {
+    writeFileSync(
+      file,
+      `${sound.head}${sound.regions}${sound.topics}replication: { mirrorMakerTopics: true }\n`,
+    )
+    const { out } = run('check', '-c', file)
+    assert.match(
+      out,
+      / {4}writes mm2-offset-syncs\.eu-west\.internal, heartbeats on us-east; us-east\.checkpoints\.internal, heartbeats on eu-west\nSound/,
+    )
+    const properties = join(directory, 'mm2.properties')
+    const lines = ['clusters = A, B', 'bootstrap.servers = x:1', 'A->B.enabled = true']
+    const written = (...more: string[]) => {
+      writeFileSync(properties, [...lines, ...more].join('\n'))
+      return / {4}writes (.*)/.exec(run('check', '-c', properties).out)?.[1]
+    }
+    const all = 'mm2-offset-syncs.B.internal, heartbeats on A; A.checkpoints.internal, heartbeats on B'
+    assert.equal(written(), all)
+    assert.equal(
+      written('offset-syncs.topic.location = target', 'B->A.emit.heartbeats.enabled = false'),
+      'mm2-offset-syncs.A.internal, A.checkpoints.internal, heartbeats on B',
+    )
+    assert.equal(
+      written('emit.offset-syncs.enabled = false', 'A->B.emit.heartbeats.enabled = false'),
+      'heartbeats on A; A.checkpoints.internal on B',
+    )
+    const off = ['offset-syncs', 'checkpoints', 'heartbeats'].map((kind) => `emit.${kind}.enabled = false`)
+    assert.equal(written(...off), undefined)
+  })
+
   test('check prints every problem of a bad one', () => {
     writeFileSync(
       file,

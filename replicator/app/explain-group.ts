@@ -31,6 +31,8 @@ export interface CopyNames {
 export interface ExplainGroupOptions {
   readonly group: string
   readonly flow: Pick<Flow, 'id' | 'groups'>
+  /** Its topics keep their names and are written in several regions: flows follow no groups of such. */
+  readonly isShared: boolean
   readonly source: Cluster
   readonly target: Cluster
   /** `causeway.<topology>.groups` */
@@ -97,7 +99,8 @@ export async function explainGroup(
     onSource.kind === 'known' ? learned(() => idsOf(source, places, signal), signal) : onSource,
     startsOf(target, places, names, signal),
   ])
-  const selection = judgeGroups(flow.groups)(group)
+  const verdict = judgeGroups(flow.groups)(group)
+  const selection = verdict === 'followed' && options.isShared ? 'shared-topics' : verdict
   const partitions: ExplainedPartition[] = []
   for (const place of places) {
     const { commit, ...facts } = factsOf(place, { onSource, onTarget, memory, names, starts, selection })

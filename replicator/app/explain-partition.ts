@@ -24,8 +24,8 @@ export interface CommitOnSource {
 
 /** All that is known of one partition of a group. */
 export interface ExplainFacts {
-  /** What the flow's selection of groups says of it. */
-  readonly selection: GroupVerdict
+  /** What the flow's selection of groups says of it, and whether the flow follows any. */
+  readonly selection: GroupVerdict | 'shared-topics'
   /** Whether the flow copies the partition. */
   readonly copied: 'yes' | 'not-the-topic' | 'not-the-partition'
   readonly source: Learned<{
@@ -69,6 +69,8 @@ export type GroupReason =
   | 'not-selected'
   | 'usually-excluded'
   | 'own-group'
+  /** Topics keep their names and are written in several regions: one flow's map does not tell where a group stands. */
+  | 'shared-topics'
 
 /** Why a group stands where it does on the target. Those that are in step say what that is worth. */
 export type ExplainReason =
@@ -146,7 +148,7 @@ export function leftAlone({
   source,
   target,
 }: {
-  readonly selection: GroupVerdict
+  readonly selection: ExplainFacts['selection']
   readonly source: GroupStanding | undefined
   readonly target: GroupStanding
 }): GroupReason | undefined {

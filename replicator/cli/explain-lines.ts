@@ -54,6 +54,7 @@ const verdicts: Readonly<Record<ExplainReason, string>> = {
   'not-selected': 'not followed',
   'usually-excluded': 'not followed',
   'own-group': 'not followed',
+  'shared-topics': 'not followed',
   'topic-not-copied': 'topic not copied',
   'partition-not-copied': 'partition not copied',
   'members-on-target': 'members on the target',

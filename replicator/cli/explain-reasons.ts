@@ -43,6 +43,11 @@ export function groupText(reason: GroupReason, { group, target }: ExplainNames):
         why: `${key} takes it by an expression without "exclude", and such expressions leave out console-consumer-*, connect-* and __*.`,
         wayOut: name,
       }
+    case 'shared-topics':
+      return {
+        why: "The flow's topics keep their names and are written in several regions: where a group stands then depends on all of their records, and is not followed by this version.",
+        wayOut: undefined,
+      }
     case 'own-group':
       return {
         why: "Groups called causeway.* are Causeway's own, and belong to their cluster.",
@@ -65,6 +70,7 @@ const groupReasons: readonly ExplainReason[] = [
   'not-selected',
   'usually-excluded',
   'own-group',
+  'shared-topics',
 ] satisfies readonly GroupReason[]
 
 const isOfGroup = (reason: ExplainReason): reason is GroupReason => groupReasons.includes(reason)

@@ -105,7 +105,13 @@ describe('why a group stands where it does', () => {
     assert.equal(explain({ source: { group: share } }).reason, 'share-group')
     assert.equal(explain({ source: { group: share }, target: { group: connect } }).reason, 'share-group')
     assert.equal(explain({ source: { group: connect } }).reason, 'other-protocol')
-    for (const selection of ['no-groups', 'not-selected', 'usually-excluded', 'own-group'] as const) {
+    for (const selection of [
+      'no-groups',
+      'not-selected',
+      'usually-excluded',
+      'own-group',
+      'shared-topics',
+    ] as const) {
       assert.deepEqual(told({ selection }), [selection, false, 'flow'])
       assert.equal(explain({ selection, source: away, copied: 'not-the-topic' }).reason, selection)
     }

@@ -57,6 +57,7 @@ const reasons: Readonly<Record<ExplainReason, RegExp>> = {
   'not-selected': /does not select it.*\{ name: "billing" \}/s,
   'usually-excluded': /leave out console-consumer-\*.*\{ name: "billing" \}/s,
   'own-group': /Causeway's own/,
+  'shared-topics': /written in several regions/,
   'topic-not-copied': /does not copy topic orders.*"topics" in causeway\.yaml/s,
   'partition-not-copied': /"partitionRange"/,
   'members-on-target': /members on eu.*stop them and delete the group there.*--group billing/s,

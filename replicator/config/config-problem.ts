@@ -33,14 +33,13 @@ export interface ConfigNote {
    * `differs`: it means something else here. `kept`: it is read, and this version does not act on it yet.
    * `not-needed`: nothing has to be said here. `not-read`: nobody reads it, the foreign system included.
    */
-  readonly kind: 'differs' | 'kept' | 'not-needed' | 'not-read'
+  readonly kind: 'differs' | 'not-needed' | 'not-read'
   /** One sentence. */
   readonly message: string
 }
 
 const kindWords: Readonly<Record<ConfigNote['kind'], string>> = {
   differs: 'differs',
-  kept: 'not done yet',
   'not-needed': 'not needed',
   'not-read': 'not read',
 }

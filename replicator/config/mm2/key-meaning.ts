@@ -1,10 +1,9 @@
 /**
  * What a key of MirrorMaker 2 comes to here.
- * `same`: it does the same. `differs`: it is read and means something else. `kept`: it is read and kept, and this
- * version does not act on it yet. `not-needed`: nothing has to be said. `refused`: what it asks for cannot be done here
- * and would change what is copied, or how clusters are reached.
+ * `same`: it does the same. `differs`: it is read and means something else. `not-needed`: nothing has to be said.
+ * `refused`: what it asks for cannot be done here and would change what is copied, or how clusters are reached.
  */
-export type KeyKind = 'same' | 'differs' | 'kept' | 'not-needed' | 'refused'
+export type KeyKind = 'same' | 'differs' | 'not-needed' | 'refused'
 
 /** One key, or one family of keys, of MirrorMaker 2 4.3 or an earlier version. */
 export interface KeyMeaning {

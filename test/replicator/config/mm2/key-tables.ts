@@ -21,7 +21,6 @@ const parts: readonly (readonly [title: string, keys: readonly KeyMeaning[]])[] 
 const words: Readonly<Record<KeyKind, string>> = {
   same: 'same',
   differs: '**differs**',
-  kept: 'not yet',
   'not-needed': 'not needed',
   refused: '**refused**',
 }

@@ -32,6 +32,8 @@ const pairs = {
   ours: { source: `s${id}`, target: `t${id}` },
   theirs: { source: `m${id}`, target: `n${id}` },
   identity: { source: `x${id}`, target: `y${id}` },
+  /** As MirrorMaker 2 does by default: groups are told where to go on, and not moved. */
+  unmoved: { source: `v${id}`, target: `w${id}` },
 }
 const topic = `orders-${id}`
 const kept = `kept-${id}`
@@ -74,7 +76,15 @@ const besidesOfTheirs = ({ source, target }: { source: string; target: string })
     'status.storage.replication.factor = 1',
   ].join('\n')
 
+const { ours: moved, unmoved } = pairs
 const besidesOfOurs = [
+  `clusters = ${[moved, unmoved].flatMap(({ source, target }) => [source, target]).join(', ')}`,
+  `${unmoved.source}.bootstrap.servers = ${testBrokers('CAUSEWAY_TEST_SOURCE').join(',')}`,
+  `${unmoved.target}.bootstrap.servers = ${testBrokers('CAUSEWAY_TEST_TARGET').join(',')}`,
+  `${unmoved.source}->${unmoved.target}.enabled = true`,
+  `${unmoved.source}->${unmoved.target}.topics = ${topic}`,
+  `${unmoved.source}->${unmoved.target}.groups = ${group}`,
+  `${unmoved.source}->${unmoved.target}.sync.group.offsets.enabled = false`,
   `causeway.name = ours-${id}`,
   'causeway.http.port = 0',
   'causeway.http.host = 127.0.0.1',
@@ -96,6 +106,7 @@ describe("a flow's MirrorMaker 2 topics", { timeout: 280_000 }, () => {
   let ours: JavaMirrorState
   let theirs: JavaMirrorState
   let identity: JavaMirrorState
+  let notMoved: JavaMirrorState
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'causeway-mm2-topics-'))
@@ -110,7 +121,7 @@ describe("a flow's MirrorMaker 2 topics", { timeout: 280_000 }, () => {
     for (const name of [topic, kept]) await fill(name)
     await startAll()
     await untilWritten()
-    ;[ours, theirs, identity] = await readAll()
+    ;[ours, theirs, identity, notMoved] = await readAll()
   })
   after(async () => {
     await Promise.all(running.map((one) => one.stop()))
@@ -247,7 +258,7 @@ describe("a flow's MirrorMaker 2 topics", { timeout: 280_000 }, () => {
     })
   }
 
-  async function readAll(): Promise<[JavaMirrorState, JavaMirrorState, JavaMirrorState]> {
+  async function readAll() {
     const question = ({ source }: { source: string }, configs: Record<string, string>) => ({
       ...{ alias: source, group },
       configs: { 'heartbeats.topic': 'heartbeats', ...configs },
@@ -258,17 +269,17 @@ describe("a flow's MirrorMaker 2 topics", { timeout: 280_000 }, () => {
       question(pairs.identity, {
         'replication.policy.class': 'org.apache.kafka.connect.mirror.IdentityReplicationPolicy',
       }),
+      question(unmoved, {}),
     ])
-    const [first, second, third] = states
-    assert(first && second && third)
-    return [first, second, third]
+    const [first, second, third, fourth] = states
+    assert(first && second && third && fourth)
+    return [first, second, third, fourth] as const
   }
 
   const records = async (side: 'source' | 'target', name: string, partition: number) =>
     (await readRecords(kafka[side], [name])).get(`${name}/${partition}`) ?? []
 
   async function judgeOffsets(state: JavaMirrorState, from: string, to: string): Promise<void> {
-    assert.deepEqual(state.remoteConsumerOffsets, await committed(to), "they are the flow's own commits")
     assert.deepEqual(state.translateOffsets, state.remoteConsumerOffsets)
     assert.deepEqual(Object.keys(state.translateOffsetsOfAll), [group])
     for (const [partition, offset, metadata] of positions) {
@@ -283,11 +294,20 @@ describe("a flow's MirrorMaker 2 topics", { timeout: 280_000 }, () => {
   }
 
   test('RemoteClusterUtils translates to the very next record, as the flow commits it', async () => {
-    await judgeOffsets(ours, topic, `${pairs.ours.source}.${topic}`)
+    const copy = `${moved.source}.${topic}`
+    await judgeOffsets(ours, topic, copy)
+    assert.deepEqual(ours.remoteConsumerOffsets, await committed(copy))
   })
 
   test('so it does where topics keep their names', async () => {
     await judgeOffsets(identity, kept, kept)
+    assert.deepEqual(identity.remoteConsumerOffsets, await committed(kept))
+  })
+
+  test('so it does for groups that the flow does not move', async () => {
+    const copy = `${unmoved.source}.${topic}`
+    await judgeOffsets(notMoved, topic, copy)
+    assert.deepEqual(await committed(copy), [])
   })
 
   test('MirrorClient sees the clusters behind each flow', () => {
@@ -295,6 +315,7 @@ describe("a flow's MirrorMaker 2 topics", { timeout: 280_000 }, () => {
       [ours, pairs.ours],
       [theirs, pairs.theirs],
       [identity, pairs.identity],
+      [notMoved, unmoved],
     ] as const) {
       assert.equal(state.replicationHops, 1, source)
       assert.ok(state.upstreamClusters.includes(source), `upstream: ${state.upstreamClusters}`)

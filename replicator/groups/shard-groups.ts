@@ -4,17 +4,13 @@ import type { CompanionScene, ShardCompanion } from '../flow/shard-companion.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import { KafkaError } from '../kafka/errors.ts'
 import { OneAtATime } from '../kafka/one-at-a-time.ts'
+import { decodeBatch } from '../records/decode.ts'
 import { LedgerRefusedError, ShardLedger } from '../shards/shard-ledger.ts'
 import type { CommitFeed } from './commit-feed.ts'
-import type { FollowDirection } from './follow-direction.ts'
-import type { Followed, FollowOptions } from './follow-group.ts'
-import {
-  FollowedGroups,
-  type FollowedGroupsOptions,
-  partitionOf,
-  type Remembered,
-} from './followed-groups.ts'
-import { decodeFollowed, decodeFollowedKey, FollowedFormatError } from './followed-record.ts'
+import type { FollowOptions } from './follow-group.ts'
+import { FollowedGroups, type FollowedGroupsOptions } from './followed-groups.ts'
+import { FollowedFormatError } from './followed-record.ts'
+import { LedgerMemory } from './ledger-memory.ts'
 import { OwnCommits } from './own-commits.ts'
 
 /** Takeovers, and the offset maps without which nothing can be placed, come first. In milliseconds. */
@@ -39,6 +35,8 @@ export interface ShardGroupsOptions
   readonly cluster: Cluster
   /** A compacted topic on it with a partition for each shard; see followed-record.ts. */
   readonly ledgerTopic: string
+  /** As many as the flow has now. */
+  readonly shards: number
   /** Makes it if it is not there yet. */
   readonly prepare: (signal: AbortSignal) => Promise<void>
   readonly random: Random
@@ -120,7 +118,7 @@ export class ShardGroups implements ShardCompanion {
   async #read(signal: AbortSignal): Promise<void> {
     const { ways } = this.#options
     const follow = await Promise.all(ways.map(({ followOptions }) => followOptions(signal)))
-    const remembered = await this.#readLedger(signal)
+    const memory = await this.#readLedger(signal)
     const remember = this.#ledger.append.bind(this.#ledger)
     const own = new Map(ways.map(({ direction }) => [direction.name, new OwnCommits()]))
     const nobody = new OwnCommits()
@@ -130,7 +128,7 @@ export class ShardGroups implements ShardCompanion {
         { ...this.#options, ...way },
         {
           follow: follow[index]!,
-          remembered: remembered[name],
+          remembered: memory.remembered(name),
           remember,
           own: own.get(name) ?? nobody,
           echoes: own.get(name === 'forth' ? 'back' : 'forth') ?? nobody,
@@ -142,19 +140,42 @@ export class ShardGroups implements ShardCompanion {
     )
   }
 
-  async #readLedger(signal: AbortSignal): Promise<Readonly<Record<FollowDirection['name'], Remembered>>> {
-    const remembered = { forth: new Map(), back: new Map() }
-    const isWhole = await this.#ledger.read(({ key, value }) => {
-      if (key === null) return
-      const at = decodeFollowedKey(key)
-      if (at.flow !== this.#options.flow) return
-      const ofDirection: Map<string, Map<string, readonly Followed[]>> = remembered[at.direction]
-      const ofPartition = ofDirection.get(partitionOf(at)) ?? new Map<string, readonly Followed[]>()
-      ofDirection.set(partitionOf(at), ofPartition)
-      if (value === null) ofPartition.delete(at.group)
-      else ofPartition.set(at.group, decodeFollowed(value))
-    }, signal)
+  /** Its own partition of the ledger first, which is fenced by it; then what former shards left in the others. */
+  async #readLedger(signal: AbortSignal): Promise<LedgerMemory> {
+    const { flow, shards, scene, cluster, ledgerTopic: topic } = this.#options
+    const { index } = scene.shard
+    const memory = new LedgerMemory({ flow, shards, shard: index })
+    const isWhole = await this.#ledger.read((record) => memory.add(index, record), signal)
     if (!isWhole) throw new LedgerRefusedError('the marker that fences it was not seen')
-    return remembered
+    const lookup = (await cluster.describeTopics([topic], signal)).get(topic)
+    if (lookup?.kind === 'failed') throw lookup.error
+    const partitions = lookup?.kind === 'found' ? lookup.topic.partitions : []
+    for (const { partition } of partitions) {
+      if (partition !== index) await this.#readOther(partition, memory, signal)
+    }
+    return memory
+  }
+
+  async #readOther(partition: number, memory: LedgerMemory, signal: AbortSignal): Promise<void> {
+    const { scene, ledgerTopic: topic } = this.#options
+    const walks = scene.walks.target
+    await walks.walk(
+      {
+        topic,
+        partition,
+        from: (await walks.bounds(topic, partition, signal)).start,
+        isolation: 'read_uncommitted',
+        atEnd: 'stop',
+        visit({ raw, verdict }) {
+          if (verdict === 'control') return 'on'
+          const { buffer, at, bytes } = raw
+          const own = Buffer.from(buffer.subarray(at, at + bytes))
+          for (const record of decodeBatch({ ...raw, buffer: own, at: 0 }).records)
+            memory.add(partition, record)
+          return 'on'
+        },
+      },
+      signal,
+    )
   }
 }

@@ -102,6 +102,7 @@ export function flowGroups(
         ways,
         cluster,
         ledgerTopic: topic,
+        shards,
         prepare: async (signal) => {
           await prepareShardTopic(prepared, signal)
         },

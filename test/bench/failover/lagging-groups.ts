@@ -48,7 +48,13 @@ export class LaggingGroups {
 
   /** Each group commits where it stands now. @throws Error if a commit is refused */
   async commit(groups: readonly LaggingGroup[]): Promise<void> {
-    await Promise.all(groups.map((group) => this.#commit(group)))
+    await Promise.all(groups.map((group) => this.#commit(group, () => group.lag)))
+  }
+
+  /** Each group commits that it has read nothing but the first `records` of each partition, whatever its lag. */
+  async commitAtStart(groups: readonly LaggingGroup[], records: number): Promise<void> {
+    const lagOf = (partition: number) => (this.#writer.acknowledged[partition] ?? 0) - records
+    await Promise.all(groups.map((group) => this.#commit(group, lagOf)))
   }
 
   /** Each group commits again and again, as consumers do that neither catch up nor fall behind. */
@@ -68,10 +74,10 @@ export class LaggingGroups {
     await this.#cluster.close()
   }
 
-  async #commit(group: LaggingGroup): Promise<void> {
+  async #commit(group: LaggingGroup, lagOf: (partition: number) => number): Promise<void> {
     const topic = this.#topic
     const positions = this.#writer.acknowledged.map((_, partition) =>
-      this.#writer.positionBehind(partition, group.lag),
+      this.#writer.positionBehind(partition, lagOf(partition)),
     )
     const commits = positions.map((offset, partition) => ({
       topic,

@@ -40,8 +40,9 @@ export function failoverPlan(quick: boolean): FailoverPlan {
 }
 
 /**
- * `at-rest`: the groups committed before the replicator began, and nothing is written any more. `under-load`: records
- * are written all the time, and the groups commit twice a second until they stop.
+ * `at-rest`: the groups committed before the replicator began, and nothing is written any more. `under-load`: the
+ * groups began at the first record; now records are written all the time, and they commit twice a second at their lag
+ * until they stop.
  */
 export const situations = ['at-rest', 'under-load'] as const
 export type Situation = (typeof situations)[number]
@@ -94,8 +95,9 @@ export async function measureFailover(scene: FailoverScene, signal: AbortSignal)
   const groups = new LaggingGroups(clusters.source.bootstrap, job.topic, writer)
   let replicator: ReplicatingProcess | undefined
   try {
+    await groups.commit(atRest)
     // Those that commit later are there already: MirrorMaker 2 looks for new groups every ten minutes.
-    await groups.commit([...atRest, ...underLoad])
+    await groups.commitAtStart(underLoad, plan.deleted)
     replicator = await ReplicatingProcess.start(
       await system.prepare({ ...job, groups: `${name}-.*` }),
       job.folder,

@@ -83,7 +83,7 @@ class HeartbeatWatch {
       this.#next,
     )
     this.#next = end
-    return isAlive ? `it writes heartbeats of ${source} into topic "${heartbeats.topic}"` : undefined
+    return isAlive ? `heartbeats of ${source} are written into topic "${heartbeats.topic}"` : undefined
   }
 
   async close(): Promise<void> {
@@ -129,7 +129,7 @@ async function grown(
   for (const [at, end] of now) {
     if (end <= (before.get(at) ?? end)) continue
     return at.topic === offsetsTopic
-      ? `it stores offsets into topic "${offsetsTopic}"`
+      ? `offsets are stored into topic "${offsetsTopic}"`
       : `the copy ${at.topic}/${at.partition} grows`
   }
   return undefined

@@ -215,7 +215,7 @@ describe('from a MirrorMaker 2 that was killed under load, and back', { timeout:
     )
     const running = await migrate('from-mm2', '--dry-run')
     assert.equal(running.code, 1, running.stdout)
-    assert.match(running.stderr, /seems to be at work on .*(grows|heartbeats|has a member|stores offsets)/)
+    assert.match(running.stderr, /seems to be at work on .*(grows|heartbeats|has a member|are stored)/)
 
     await grows('target', 20)
     await mirrorMaker.kill()
@@ -260,7 +260,7 @@ describe('from a MirrorMaker 2 that was killed under load, and back', { timeout:
     await grows('target', 20)
     const busy = await migrate('to-mm2', '--yes')
     assert.equal(busy.code, 1)
-    assert.match(busy.stderr, new RegExp(`group "causeway.mig-${id}.${A}.${B}" has a member`))
+    assert.match(busy.stderr, /seems to be at work on .*(heartbeats|"causeway\.mig-.* has a member)/)
     await replicate.stop()
     const handed = await migrate('to-mm2', '--yes')
     assert.equal(handed.code, 0, handed.stderr)

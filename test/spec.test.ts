@@ -28,7 +28,7 @@ describe('the specification', () => {
     const sections = spec.split(/^### /m).slice(1)
     assert.deepEqual(
       sections.map((section) => section.slice(0, 2)),
-      ['A.', 'B.', 'C.', 'D.', 'E.', 'F.', 'G.'],
+      ['A.', 'B.', 'C.', 'D.', 'E.', 'F.', 'G.', 'H.'],
     )
     for (const section of sections) {
       assert.match(section, /^Asserted: `/m)

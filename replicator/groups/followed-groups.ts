@@ -80,6 +80,8 @@ export class FollowedGroups {
   #news: CommitChange[] = []
   /** Groups that the target does not let us commit for, and why. */
   readonly #refused = new Map<string, string>()
+  /** Those whose look failed. */
+  readonly #lookLater: GroupPartition[] = []
   #startsAtMs = 0
   #timeAtMs = 0
 
@@ -139,6 +141,7 @@ export class FollowedGroups {
     this.#board.placeAgain(nowMs, isForStarts)
     if (clock.monotonicMs() >= this.#timeAtMs) {
       this.#board.passTime(nowMs)
+      for (const at of this.#lookLater.splice(0)) this.#board.lookAgain(at)
       this.#timeAtMs = clock.monotonicMs() + TIME_EVERY_MS
     }
     for (let step = 0; step < STEPS_PER_TURN; step++) {
@@ -204,7 +207,7 @@ export class FollowedGroups {
     const wanted = new Map<GroupPartition, GroupPartition>()
     for (const at of this.#board.takeLooks()) {
       const onTarget = this.#onTarget(at)
-      if (onTarget === undefined) this.#board.lookAgain(at)
+      if (onTarget === undefined) this.#lookLater.push(at)
       else wanted.set(onTarget, at)
     }
     if (wanted.size === 0) return false
@@ -215,11 +218,16 @@ export class FollowedGroups {
     } finally {
       for (const [onTarget, at] of wanted) {
         const seen = looked.get(onTarget)
-        if (seen === undefined) this.#board.lookAgain(at)
-        else this.#board.tell(at, { ...seen, atMs: clock.wallMs() })
+        if (seen?.kind === 'looked') {
+          this.#refused.delete(at.group)
+          this.#board.tell(at, { ...seen, atMs: clock.wallMs() })
+          continue
+        }
+        this.#lookLater.push(at)
+        if (seen?.kind === 'refused' && !seen.error.retriable) this.#refused.set(at.group, seen.error.message)
       }
     }
-    return looked.size > 0
+    return [...looked.values()].some(({ kind }) => kind === 'looked')
   }
 
   async #commit(signal: AbortSignal): Promise<boolean> {

@@ -1,14 +1,18 @@
 import type { Cluster } from '../kafka/cluster.ts'
-import type { GroupView } from '../kafka/consumer-groups.ts'
+import type { GroupDescription, GroupOffsetsAnswer, GroupView } from '../kafka/consumer-groups.ts'
+import type { KafkaError } from '../kafka/errors.ts'
 import { targetOffset } from '../records/offsets.ts'
 import type { FollowEvent, TargetGroup } from './follow-group.ts'
 import type { GroupPartition } from './own-commits.ts'
 
-type Looked = Omit<Extract<FollowEvent, { kind: 'looked' }>, 'atMs'>
+/** `refused`: the target does not tell. */
+export type Looked =
+  | Omit<Extract<FollowEvent, { kind: 'looked' }>, 'atMs'>
+  | { readonly kind: 'refused'; readonly error: KafkaError }
 
 /**
- * How groups stand on the target, in two rounds of requests whatever their number. Those that could not be asked are
- * left out.
+ * How groups stand on the target, in two rounds of requests whatever their number. Every one that is wanted has an
+ * answer.
  * @param wanted names of topics are the target's
  * @throws KafkaError when no broker can be asked
  */
@@ -24,30 +28,27 @@ export async function lookAtTarget(
     cluster.describeGroups(groups, signal),
     cluster.groupOffsets(queries, { requireStable: false }, signal),
   ])
-  const looked = new Map<GroupPartition, Looked>()
-  groups.forEach((group, index) => {
-    const view = described[index]?.result
-    const offsets = committed[index]?.result
-    if (view?.ok !== true || offsets?.ok !== true) return
-    const kind = groupKind(view.value)
-    const found = new Map(
-      offsets.value.map(({ topic, partition, result }) => [`${topic}/${partition}`, result]),
-    )
-    for (const at of byGroup.get(group) ?? []) {
-      const result = found.get(`${at.topic}/${at.partition}`)
-      if (result !== undefined && !result.ok) continue
-      const commit = result?.value
-      looked.set(at, {
-        kind: 'looked',
-        group: kind,
-        commit:
-          commit === undefined
-            ? undefined
-            : { offset: targetOffset(commit.offset), metadata: commit.metadata },
-      })
-    }
-  })
-  return looked
+  return new Map(
+    groups.flatMap((group, index) => {
+      const [view, offsets] = [described[index]?.result, committed[index]?.result]
+      if (view === undefined || offsets === undefined) throw new Error(`Nothing was answered about ${group}`)
+      return (byGroup.get(group) ?? []).map((at) => [at, lookedOf(at, view, offsets)] as const)
+    }),
+  )
+}
+
+function lookedOf(
+  { topic, partition }: GroupPartition,
+  view: GroupDescription['result'],
+  offsets: GroupOffsetsAnswer['result'],
+): Looked {
+  if (!view.ok) return { kind: 'refused', error: view.error }
+  if (!offsets.ok) return { kind: 'refused', error: offsets.error }
+  const result = offsets.value.find((each) => each.topic === topic && each.partition === partition)?.result
+  if (result?.ok === false) return { kind: 'refused', error: result.error }
+  const committed = result?.value
+  const commit = committed && { offset: targetOffset(committed.offset), metadata: committed.metadata }
+  return { kind: 'looked', group: groupKind(view.value), commit }
 }
 
 /** What a group is for those who follow groups of consumers. */

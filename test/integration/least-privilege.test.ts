@@ -5,6 +5,12 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import kafkajs, { type Admin, type Kafka } from 'kafkajs'
+import { systemRandom } from '../../replicator/clock/random.ts'
+import { systemClock } from '../../replicator/clock/system-clock.ts'
+import type { Cluster } from '../../replicator/kafka/cluster.ts'
+import { createKafkaCluster } from '../../replicator/kafka/kafka-cluster.ts'
+import { Secret } from '../../replicator/kafka/secret.ts'
+import { regionAlias } from '../../replicator/topology/identifiers.ts'
 import { createTopics } from './create-topics.ts'
 import { type LogEntry, ReplicateProcess, until } from './replicate-process.ts'
 
@@ -18,7 +24,17 @@ const {
 
 /** An operation that a principal needs, as the README says. */
 type Operation = 'CREATE' | 'DESCRIBE_CONFIGS' | 'ALTER' | 'ALTER_CONFIGS' | 'READ' | 'WRITE'
-type Where = 'source' | 'target' | 'progress' | 'map' | 'producers' | 'transactions' | 'group'
+type Where =
+  | 'source'
+  | 'target'
+  | 'progress'
+  | 'map'
+  | 'producers'
+  | 'transactions'
+  | 'group'
+  | 'offsets'
+  | 'followed'
+  | 'groups'
 
 /** The README's table. READ, WRITE and ALTER imply DESCRIBE, ALTER_CONFIGS implies DESCRIBE_CONFIGS (KIP-133). */
 const documented: Readonly<Record<Where, readonly Operation[]>> = {
@@ -29,6 +45,9 @@ const documented: Readonly<Record<Where, readonly Operation[]>> = {
   producers: ['CREATE', 'READ', 'WRITE'],
   transactions: ['WRITE'],
   group: ['READ'],
+  offsets: ['READ'],
+  followed: ['READ'],
+  groups: ['CREATE', 'READ', 'WRITE'],
 }
 
 /** How the README's table calls them. */
@@ -40,6 +59,9 @@ const rows: Readonly<Record<Where, string>> = {
   producers: '`causeway.<name>.producers` on the target',
   transactions: 'transactional ids `causeway.<name>.<source>.<target>.*` on the target',
   group: 'group `causeway.<name>.<source>.<target>` on the target',
+  offsets: '`__consumer_offsets` on the source, to follow groups',
+  followed: 'followed groups on the target',
+  groups: '`causeway.<name>.groups` on the target, to follow groups',
 }
 
 const resources: Readonly<Record<Where, { readonly type: number; readonly pattern: number }>> = {
@@ -50,12 +72,17 @@ const resources: Readonly<Record<Where, { readonly type: number; readonly patter
   producers: { type: AclResourceTypes.TOPIC, pattern: ResourcePatternTypes.LITERAL },
   transactions: { type: AclResourceTypes.TRANSACTIONAL_ID, pattern: ResourcePatternTypes.PREFIXED },
   group: { type: AclResourceTypes.GROUP, pattern: ResourcePatternTypes.LITERAL },
+  offsets: { type: AclResourceTypes.TOPIC, pattern: ResourcePatternTypes.LITERAL },
+  followed: { type: AclResourceTypes.GROUP, pattern: ResourcePatternTypes.LITERAL },
+  groups: { type: AclResourceTypes.TOPIC, pattern: ResourcePatternTypes.LITERAL },
 }
 
 const refusedProgress =
   /TOPIC_AUTHORIZATION_FAILED \(cluster eu-west, topic causeway\.[^ ]+\.progress.*Grant it: /
 const refusedMap =
   /maps are not kept.*TOPIC_AUTHORIZATION_FAILED \(cluster eu-west, topic causeway\.[^ ]+\.map/
+const refusedGroups =
+  /group is followed.*TOPIC_AUTHORIZATION_FAILED \(cluster eu-west, topic causeway\.[^ ]+\.groups/
 const refusedProducers =
   /TOPIC_AUTHORIZATION_FAILED \(cluster eu-west, topic causeway\.[^ ]+\.producers.*Grant it: /
 
@@ -77,6 +104,10 @@ const lacks: readonly { where: Where; without: Operation; told: RegExp }[] = [
   { where: 'producers', without: 'CREATE', told: refusedProducers },
   { where: 'producers', without: 'READ', told: refusedProducers },
   { where: 'producers', without: 'WRITE', told: refusedProducers },
+  { where: 'groups', without: 'CREATE', told: refusedGroups },
+  { where: 'groups', without: 'READ', told: refusedGroups },
+  { where: 'groups', without: 'WRITE', told: refusedGroups },
+  { where: 'followed', without: 'READ', told: /group is followed.*GROUP_AUTHORIZATION_FAILED/ },
   { where: 'transactions', without: 'WRITE', told: /TRANSACTIONAL_ID_AUTHORIZATION_FAILED/ },
   { where: 'group', without: 'READ', told: /GROUP_AUTHORIZATION_FAILED/ },
 ]
@@ -88,12 +119,13 @@ function tokenOf(user: string): string {
   return `${part({ alg: 'none' })}.${part({ sub: user, iat: nowS - 1, exp: nowS + 3000 })}.`
 }
 
-describe('the permissions that the README asks for', { timeout: 280_000 }, () => {
+describe('the permissions that the README asks for', { timeout: 400_000 }, () => {
   let scratch: string
   let bootstrap: readonly string[]
   let caFile: string
   let kafka: Kafka
   let admin: Admin
+  let cluster: Cluster
   const running: ReplicateProcess[] = []
 
   before(async () => {
@@ -112,10 +144,22 @@ describe('the permissions that the README asks for', { timeout: 280_000 }, () =>
     })
     admin = kafka.admin()
     await admin.connect()
+    cluster = createKafkaCluster({
+      alias: regionAlias('us-east'),
+      settings: {
+        bootstrap,
+        clientId: 'least',
+        tls: { ca: await readFile(caFile, 'utf8') },
+        sasl: { mechanism, username, password: new Secret(password) },
+      },
+      clock: systemClock,
+      random: systemRandom,
+    })
   })
   after(async () => {
     for (const replicate of running) await replicate.kill()
     await admin.disconnect()
+    await cluster.close()
     await rm(scratch, { recursive: true, force: true })
   })
 
@@ -138,6 +182,9 @@ describe('the permissions that the README asks for', { timeout: 280_000 }, () =>
       for (const partition of [0, 1])
         await producer.send({ topic, messages: [{ partition, key: 'k', value: 'v' }] })
     await producer.disconnect()
+    const group = `billing-${run}`
+    const commit = { topic: present, partition: 1, offset: 1n, metadata: '', leaderEpoch: undefined }
+    assert.equal((await cluster.commitGroupOffsets(group, [commit])).kind, 'answered')
 
     const flow = `causeway.least-${run}.us-east.eu-west`
     const names: Readonly<Record<Where, readonly string[]>> = {
@@ -148,6 +195,9 @@ describe('the permissions that the README asks for', { timeout: 280_000 }, () =>
       producers: [`causeway.least-${run}.producers`],
       transactions: [`${flow}.`],
       group: [flow],
+      offsets: ['__consumer_offsets'],
+      followed: [group],
+      groups: [`causeway.least-${run}.groups`],
     }
     const users = { source: `reader-${run}`, target: `writer-${run}` }
     const allowed = (Object.keys(documented) as Where[]).flatMap((where) =>
@@ -160,7 +210,7 @@ describe('the permissions that the README asks for', { timeout: 280_000 }, () =>
         resourceType: resources[where].type,
         resourceName: name,
         resourcePatternType: resources[where].pattern,
-        principal: `User:${where === 'source' ? users.source : users.target}`,
+        principal: `User:${['source', 'offsets'].includes(where) ? users.source : users.target}`,
         host: '*',
         operation: AclOperationTypes[operation],
         permissionType: AclPermissionTypes.ALLOW,
@@ -177,6 +227,7 @@ describe('the permissions that the README asks for', { timeout: 280_000 }, () =>
       name: `least-${run}`,
       regions: { 'us-east': await region('source'), 'eu-west': await region('target') },
       topics: [{ name: fresh }, { name: present }],
+      groups: [{ name: group }],
       flows: [{ source: 'us-east', target: 'eu-west' }],
     }
     const start = async () => {
@@ -184,7 +235,16 @@ describe('the permissions that the README asks for', { timeout: 280_000 }, () =>
       running.push(process)
       return process
     }
-    return { start, targets: names.target }
+    const followed = async (): Promise<bigint | undefined> => {
+      const [answer] = await cluster.groupOffsets(
+        [{ group, partitions: [{ topic: `us-east.${present}`, partition: 1 }] }],
+        { requireStable: false },
+      )
+      assert(answer?.result.ok)
+      const [at] = answer.result.value
+      return at?.result.ok === true ? at.result.value?.offset : undefined
+    }
+    return { start, followed, targets: names.target, group, user: users.source }
   }
 
   const complaints = (log: readonly LogEntry[]) => log.filter(({ level }) => level !== 'info')
@@ -198,7 +258,7 @@ describe('the permissions that the README asks for', { timeout: 280_000 }, () =>
   })
 
   test('are enough to create, grow, configure and write copies', async () => {
-    const { start, targets } = await replicate()
+    const { start, targets, followed } = await replicate()
     const process = await start()
     await until(
       'four records, two of each topic',
@@ -213,6 +273,8 @@ describe('the permissions that the README asks for', { timeout: 280_000 }, () =>
       () => process.text,
     )
     await process.logged('configs-changed')
+    // Behind the marker and the record.
+    await until('the group stands on the target', async () => (await followed()) === 2n || undefined)
     await process.stop()
     assert.deepEqual(complaints(process.log), [])
     const again = await start()
@@ -221,22 +283,47 @@ describe('the permissions that the README asks for', { timeout: 280_000 }, () =>
     assert.deepEqual(complaints(again.log), [])
   })
 
-  for (const { where, without, told } of lacks) {
-    test(`without ${without} (${where}) it says what to grant`, async () => {
-      const { start } = await replicate({ where, without })
-      let process = await start()
-      if (where === 'producers' && without === 'READ') {
-        // Nothing is read until there is something.
-        await process.ready()
-        await process.stop()
-        process = await start()
-      }
-      await until(
-        `a complaint like ${told}`,
-        () => complaints(process.log).some(({ msg }) => told.test(msg)) || undefined,
-        () => process.text,
-      )
-      await process.stop()
+  test('without READ (offsets) groups are asked one by one, for which they must be described', async () => {
+    const { start, followed, group, user } = await replicate({ where: 'offsets', without: 'READ' })
+    await admin.createAcls({
+      acl: [
+        {
+          resourceType: AclResourceTypes.GROUP,
+          resourceName: group,
+          resourcePatternType: ResourcePatternTypes.LITERAL,
+          principal: `User:${user}`,
+          host: '*',
+          operation: AclOperationTypes.DESCRIBE,
+          permissionType: AclPermissionTypes.ALLOW,
+        },
+      ],
     })
-  }
+    const process = await start()
+    const { reason } = await process.logged('groups-polled')
+    assert.match(String(reason), /TOPIC_AUTHORIZATION_FAILED .*__consumer_offsets/)
+    await until('the group stands on the target', async () => (await followed()) === 2n || undefined)
+    await process.stop()
+  })
+
+  // Each waits for a process most of the time.
+  describe('without one of them', { concurrency: 3 }, () => {
+    for (const { where, without, told } of lacks) {
+      test(`without ${without} (${where}) it says what to grant`, async () => {
+        const { start } = await replicate({ where, without })
+        let process = await start()
+        if (where === 'producers' && without === 'READ') {
+          // Nothing is read until there is something.
+          await process.ready()
+          await process.stop()
+          process = await start()
+        }
+        await until(
+          `a complaint like ${told}`,
+          () => complaints(process.log).some(({ msg }) => told.test(msg)) || undefined,
+          () => process.text,
+        )
+        await process.stop()
+      })
+    }
+  })
 })

@@ -183,7 +183,7 @@ describe('groups that a shard follows', () => {
     await failed
     scene.fault = () => undefined
     assert.equal(await scene.stands('eu', 'g'), undefined)
-    await scene.turn()
+    await scene.later(1_000)
     assert.deepEqual(await scene.stands('eu', 'g'), commitOf(8n))
   })
 

@@ -9,8 +9,9 @@ import { WorkerPool } from './world/worker-pool.ts'
 /** More by hand: `npm run simulate -- --seeds 1..10000` */
 const fixedSeeds = [
   ...Array.from({ length: 60 }, (_, index) => index + 1),
-  // What they found: a partition that two starts began, a shard that was borrowed after it was lost.
-  ...[989, 3945],
+  // What they found: a partition that two starts began, a shard that was borrowed after it was lost; and brokers that
+  // forgot a producer which had yet to send a batch again.
+  ...[989, 3945, 9170],
 ]
 const run = { strictness: 'exactly-once' } as const
 

@@ -70,8 +70,11 @@ function laterFaults(seed: number, endMs: number): readonly PlannedEvent[] {
 
 type Forgotten = Extract<PlannedFault, { kind: 'forget' }>['what']
 
-/** Longer than any delay of a request, any stop of a process and all that follows from them. */
-const quietMs = 30_000
+/**
+ * Longer than any delay of a request, any stop of a process and all that follows from them. What follows last is that a
+ * batch is sent once more whose answer was lost: after the 30 s that Produce takes, and a request timeout of up to 10 s.
+ */
+const quietMs = 60_000
 
 /** Two storms, and between them a quiet time at whose end the target forgets. */
 function forgetful(

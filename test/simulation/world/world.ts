@@ -37,7 +37,8 @@ const neverForgotten = { expirationMs: Number.MAX_SAFE_INTEGER, checkIntervalMs:
 const targetPrefix = 'us-east.'
 
 const FENCED_INSTANCE_ID = 82
-const QUIET_MS = 15_000
+/** A Produce request is waited for for 30 s and a request timeout of up to 10 s, then sent again. */
+const QUIET_MS = 45_000
 
 /** A place that one replica of the flow fills; whoever is killed there is replaced. */
 export interface Slot {
@@ -282,7 +283,7 @@ export class World {
     }
   }
 
-  /** Nothing struck for so long that whatever was sent then has arrived or is lost, and all processes run. */
+  /** Nothing struck for so long that whatever was sent then has an answer or was sent again, and all processes run. */
   get isQuiet(): boolean {
     const running = this.slots.every(({ replica }) => replica?.process.state === 'running')
     return running && this.zombies.size === 0 && this.clock.monotonicMs() - this.#struckMs >= QUIET_MS

@@ -8,11 +8,12 @@ const OFFSET_OUT_OF_RANGE = 1
 
 /** A flow's checkpoints topic, and what was said in it last. */
 export class CheckpointBook {
-  readonly #writer: Pick<MirrorWriter<Checkpoint>, 'append' | 'read'>
+  readonly #writer: MirrorWriter<Checkpoint>
   #last = new LastCheckpoints()
   #readTo = 0n
+  #timesMade = 0
 
-  constructor(writer: Pick<MirrorWriter<Checkpoint>, 'append' | 'read'>) {
+  constructor(writer: MirrorWriter<Checkpoint>) {
     this.#writer = writer
   }
 
@@ -41,6 +42,13 @@ export class CheckpointBook {
   /** @throws KafkaError; RangeError for what the format cannot carry; the signal's reason */
   async write(checkpoints: readonly Checkpoint[], signal: AbortSignal): Promise<void> {
     await this.#writer.append(checkpoints, signal)
+    const { timesMade } = this.#writer
+    if (timesMade !== this.#timesMade) {
+      // The topic was deleted: everything else is to be said again.
+      this.#timesMade = timesMade
+      this.#last = new LastCheckpoints()
+      this.#readTo = 0n
+    }
     for (const checkpoint of checkpoints) this.#last.written(checkpoint)
   }
 }

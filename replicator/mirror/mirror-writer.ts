@@ -15,10 +15,16 @@ export class MirrorWriter<T> {
   readonly #topic: MirrorTopic<T>
   readonly #turns = new OneAtATime()
   #isPrepared = false
+  #timesMade = 0
 
   constructor(options: MirrorWriterOptions<T>) {
     this.#options = options
     this.#topic = new MirrorTopic(options.codec, options)
+  }
+
+  /** How often the topic was made here: what was written before has gone with the one before. */
+  get timesMade(): number {
+    return this.#timesMade
   }
 
   /** Appends at least once, in order. @throws KafkaError; RangeError; the signal's reason */
@@ -54,8 +60,11 @@ export class MirrorWriter<T> {
     const { cluster, topic: name, replicationFactor } = this.#options
     return this.#turns.run(async () => {
       signal.throwIfAborted()
-      if (!this.#isPrepared) await prepareMirrorTopic(cluster, { name, replicationFactor }, signal)
-      this.#isPrepared = true
+      if (!this.#isPrepared) {
+        const { kind } = await prepareMirrorTopic(cluster, { name, replicationFactor }, signal)
+        if (kind === 'created') this.#timesMade++
+        this.#isPrepared = true
+      }
       try {
         return await task()
       } catch (error) {

@@ -137,6 +137,38 @@ describe('checkpoints of a shard', () => {
     await third.leave(scene.clock)
   })
 
+  test('follow the start of the copy, which retention moves', async () => {
+    const scene = new MirrorScene()
+    scene.copy(100)
+    scene.commit('g', 10n)
+    const owner = scene.own()
+    await scene.pass(SOON_MS)
+    scene.fillTarget(100, 50n)
+    await scene.pass(SOON_MS * 4)
+    assert.deepEqual(await scene.checkpoints(), [
+      ['g', 10n, 10n, ''],
+      ['g', 10n, 50n, ''],
+    ])
+    await owner.leave(scene.clock)
+  })
+
+  test('are all said again when their topic was deleted', async () => {
+    const scene = new MirrorScene()
+    scene.copy(100)
+    scene.commit('g', 10n)
+    scene.commit('h', 20n)
+    const owner = scene.own()
+    await scene.pass(SOON_MS)
+    scene.brokers.target.deleteTopic('a.checkpoints.internal')
+    scene.commit('g', 30n)
+    await scene.pass(120_000)
+    assert.deepEqual((await scene.checkpoints()).toSorted(), [
+      ['g', 30n, 30n, ''],
+      ['h', 20n, 20n, ''],
+    ])
+    await owner.leave(scene.clock)
+  })
+
   test('what was removed is not taken back: Java fails on tombstones', async () => {
     const scene = new MirrorScene()
     scene.copy(100)
@@ -169,6 +201,23 @@ describe('offset syncs and heartbeats of a shard', () => {
     scene.copy(500)
     await scene.pass(SOON_MS)
     assert.deepEqual((await scene.syncs()).slice(2), [[559n, 559n]])
+    await owner.leave(scene.clock)
+  })
+
+  test('syncs that could not be written are written later', async () => {
+    const scene = new MirrorScene()
+    scene.copy(10)
+    const owner = scene.own()
+    await scene.pass(SOON_MS)
+    let isAway = true
+    scene.fault = ({ kind }) => (isAway && kind === 'produce' ? { lose: 'request' } : undefined)
+    scene.copy(500)
+    // Until it has given up, more than once.
+    await scene.pass(3_600_000)
+    assert.equal((await scene.syncs()).length, 1)
+    isAway = false
+    await scene.pass(120_000)
+    assert.deepEqual((await scene.syncs()).at(-1), [509n, 509n])
     await owner.leave(scene.clock)
   })
 

@@ -26,6 +26,7 @@ import { regionAlias } from '../../../replicator/topology/identifiers.ts'
 import type { Flow } from '../../../replicator/topology/model.ts'
 import type { DecideFault } from '../../simulation/faults.ts'
 import { MemoryCluster } from '../../simulation/memory-cluster.ts'
+import { buildBatch, recordsOf } from '../../simulation/record-batches.ts'
 import { SeededRandom } from '../../simulation/seeded-random.ts'
 import { SimulatedBrokers } from '../../simulation/simulated-brokers.ts'
 import { SimulatedClock } from '../../simulation/simulated-clock.ts'
@@ -79,6 +80,18 @@ export class MirrorScene {
     assert(this.map)
     const { source, target } = this.map.end
     this.map.append({ source: sourceOffset(source + BigInt(gap)), target, count })
+  }
+
+  /** Records of the copy's log, of which those below an offset are deleted. */
+  fillTarget(count: number, start: bigint): void {
+    const { target } = this.brokers
+    const at = { topic: 'a.orders', partition: 0 }
+    const pairs = Array.from({ length: count }, (_, i): [string, string] => ['key', `value ${i}`])
+    const leader = target.partition(at).leader
+    assert(leader !== undefined)
+    const batch = buildBatch(recordsOf(pairs, this.clock.wallMs()))
+    assert(target.produce(leader, [{ ...at, batch }])[0]?.ok)
+    target.deleteRecords(at, start)
   }
 
   commit(group: string, offset: bigint | 'removed', metadata = ''): void {

@@ -71,6 +71,19 @@ describe('offset syncs of a map', () => {
     assert.deepEqual(look(synced, anew).said, [[14n, 504n]])
   })
 
+  test('of many some are said, evenly, and the last one always', () => {
+    const map = new OffsetMap(pair(0n, 0n))
+    const { synced } = look(undefined, map)
+    for (let i = 0n; i < 200n; i++) map.append(run(10n * i, i, 1))
+    const { said } = look(synced, map)
+    assert.equal(said.length, 50)
+    assert.deepEqual(said.slice(0, 2), [
+      [30n, 3n],
+      [70n, 7n],
+    ])
+    assert.deepEqual(said.at(-1), [1_990n, 199n])
+  })
+
   test('each is one record and its copy; few at once; at most the lag behind the last record', () => {
     const step = fc.record({
       gap: fc.tuple(fc.nat(3), fc.nat(3)),

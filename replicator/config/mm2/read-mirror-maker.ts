@@ -226,7 +226,7 @@ function generalNotes(enabled: readonly Pair[]): KeyNote[] {
 }
 
 const progressNote =
-  "Causeway keeps progress of its own and does not read MirrorMaker 2's: where copies exist already, it copies once more from the start."
+  'Causeway keeps progress of its own. Where MirrorMaker 2 has copied already, run causeway migrate from-mm2 first: without it everything is copied once more.'
 
 /** Keys whose defaults are others here. */
 const unsaidKeys = [

@@ -36,7 +36,7 @@ export const workerKeys: readonly KeyMeaning[] = [
   ...alike(
     'offset.storage.* config.storage.* status.storage.*',
     'not-needed',
-    "Progress is kept in Causeway's own topics on the target; what MirrorMaker 2 stored is not read.",
+    "Progress is kept in Causeway's own topics on the target; causeway migrate reads and writes what MirrorMaker 2 stores.",
   ),
   ...alike(
     'offset.flush.interval.ms offset.flush.timeout.ms',

@@ -29,9 +29,9 @@ export type FoundCopies =
   | PartitionRefusal
 
 export interface CopyFinderParts {
-  readonly source: Cluster
-  readonly target: Cluster
-  readonly walks: { readonly source: LogWalks; readonly target: LogWalks }
+  readonly source: Pick<Cluster, 'listOffsets'>
+  readonly target: Pick<Cluster, 'listOffsets'>
+  readonly walks: { readonly source: Pick<LogWalks, 'walk'>; readonly target: Pick<LogWalks, 'walk'> }
 }
 
 /** Records that are compared of a partition, on each side: what a flush interval holds, many times over. */
@@ -276,7 +276,11 @@ const leastTime = (records: readonly TimedRecord[]): bigint =>
     records[0]?.timestamp ?? 0n,
   )
 
-async function offsetAt(cluster: Cluster, query: OffsetQuery, signal: AbortSignal): Promise<bigint> {
+async function offsetAt(
+  cluster: Pick<Cluster, 'listOffsets'>,
+  query: OffsetQuery,
+  signal: AbortSignal,
+): Promise<bigint> {
   const [answer] = await cluster.listOffsets([query], signal)
   if (answer === undefined) throw new Error('ListOffsets answered less than it was asked')
   if (!answer.result.ok) throw answer.result.error

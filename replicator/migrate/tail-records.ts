@@ -33,7 +33,7 @@ export function contentOf(record: DecodedRecord, withTimestamp: boolean): string
  * @throws KafkaError when the log cannot be read
  */
 export async function readRecords(
-  walks: LogWalks,
+  walks: Pick<LogWalks, 'walk'>,
   { topic, partition, from, to }: LogStretch,
   options: {
     readonly isolation: 'read_committed' | 'read_uncommitted'

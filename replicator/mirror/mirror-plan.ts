@@ -54,16 +54,16 @@ export function usualPlan(
 ): MirrorPlan {
   const { source, target, naming, groups, replicationFactor } = flow
   const policy = policyOf(naming)
-  const { offsetSyncs, heartbeats } = mirrorMakerDefaults
-  const beats = { intervalMs: heartbeats.intervalMs, replicationFactor }
+  const { offsetLagMax, flushIntervalMs, heartbeatIntervalMs: intervalMs } = mirrorMakerDefaults
+  const beats = { intervalMs, replicationFactor }
   const others = flows.filter(({ mirrorMakerTopics }) => mirrorMakerTopics === true).map(({ id }) => id)
   return {
     offsetSyncs: {
-      on: offsetSyncs.location,
-      topic: offsetSyncsTopic(policy, offsetSyncs.location === 'source' ? target : source),
+      on: 'source',
+      topic: offsetSyncsTopic(policy, target),
       replicationFactor,
-      offsetLagMax: offsetSyncs.offsetLagMax,
-      flushIntervalMs: offsetSyncs.flushIntervalMs,
+      offsetLagMax,
+      flushIntervalMs,
     },
     checkpoints: { topic: checkpointsTopic(policy, source), replicationFactor, groups },
     heartbeats: heartbeatsOf(flow, others, [

@@ -16,7 +16,7 @@ export function mirrorPlanOf(
     return flow.mirrorMakerTopics === true ? usualPlan(flow, topology.flows) : undefined
   const { offsetSyncs, checkpoints } = settings
   const { location: on, topic, replicationFactor, lagMax: offsetLagMax } = offsetSyncs
-  const { flushIntervalMs } = mirrorMakerDefaults.offsetSyncs
+  const { flushIntervalMs } = mirrorMakerDefaults
   return {
     offsetSyncs: offsetSyncs.isEmitted
       ? { on, topic, replicationFactor, offsetLagMax, flushIntervalMs }

@@ -7,12 +7,6 @@ import { systemRandom } from '../../replicator/clock/random.ts'
 import { systemClock } from '../../replicator/clock/system-clock.ts'
 import type { Cluster } from '../../replicator/kafka/cluster.ts'
 import { createKafkaCluster } from '../../replicator/kafka/kafka-cluster.ts'
-import { checkpointOf } from '../../replicator/offsets/mm2/checkpoint-decision.ts'
-import {
-  type MirrorSettings,
-  mirrorMakerDefaults,
-  mirrorTopicPlans,
-} from '../../replicator/offsets/mm2/mirror-settings.ts'
 import {
   checkpointCodec,
   heartbeatCodec,
@@ -22,7 +16,9 @@ import {
 } from '../../replicator/offsets/mm2/mirror-topic.ts'
 import { prepareMirrorTopic } from '../../replicator/offsets/mm2/prepare-topic.ts'
 import {
+  checkpointsTopic,
   heartbeatsTopic,
+  offsetSyncsTopic,
   type PolicySettings,
   remoteTopic,
   replicationPolicy,
@@ -84,27 +80,19 @@ describe("Java's mirror client reads what is written here", { timeout: 120_000 }
     const id = randomUUID().slice(0, 8)
     const flow = { source: `a${id}`, target: `b${id}` }
     const policy = replicationPolicy(settings)
-    const mirror: MirrorSettings = {
-      ...mirrorMakerDefaults,
-      policy,
-      offsetSyncs: { ...mirrorMakerDefaults.offsetSyncs, location: 'target' },
+    const names = {
+      checkpoints: checkpointsTopic(policy, flow.source),
+      heartbeats: heartbeatsTopic,
+      'offset-syncs': offsetSyncsTopic(policy, flow.source),
     }
-    const plans = mirrorTopicPlans(mirror, flow)
-    const nameOf = (kind: string) => plans.find((plan) => plan.kind === kind)!.name
+    const nameOf = (kind: keyof typeof names) => names[kind]
     const named = (topic: string) => remoteTopic(policy, flow.source, `${topic}-${id}`)
     const remoteHeartbeats = remoteTopic(policy, flow.source, nameOf('heartbeats'))
-    for (const name of [...plans.map((plan) => plan.name), named('orders'), remoteHeartbeats])
-      await create(name)
-    const checkpoints = commits.map(([group, topic, partition, committed, translated, metadata]) =>
-      checkpointOf(
-        {
-          ...{ group: `${group}-${id}`, topic: `${topic}-${id}`, partition, metadata },
-          ...{ committed: sourceOffset(committed), translated: targetOffset(translated) },
-        },
-        policy,
-        flow,
-      ),
-    )
+    for (const name of [...Object.values(names), named('orders'), remoteHeartbeats]) await create(name)
+    const checkpoints = commits.map(([group, topic, partition, committed, translated, metadata]) => ({
+      ...{ group: `${group}-${id}`, topic: named(topic), partition, metadata },
+      ...{ upstreamOffset: sourceOffset(committed), downstreamOffset: targetOffset(translated) },
+    }))
     await append(checkpointCodec, nameOf('checkpoints'), checkpoints)
     await append(heartbeatCodec, nameOf('heartbeats'), [{ ...flow, timestampMs: 1_700_000_000_123n }])
     await append(offsetSyncCodec, nameOf('offset-syncs'), [

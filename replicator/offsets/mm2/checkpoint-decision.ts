@@ -1,34 +1,4 @@
-import type { SourceOffset, TargetOffset } from '../../records/offsets.ts'
 import type { Checkpoint } from './checkpoint.ts'
-import { checkpointedTopic, type ReplicationPolicy } from './replication-policy.ts'
-
-/** A group's commit on the source with its exact translation. */
-export interface TranslatedCommit {
-  readonly group: string
-  /** The topic on the source. */
-  readonly topic: string
-  readonly partition: number
-  readonly committed: SourceOffset
-  readonly translated: TargetOffset
-  /** `null` and `undefined`: the commit had none. */
-  readonly metadata: string | null | undefined
-}
-
-/** What the checkpoint of a commit says, its topic named by the policy. */
-export function checkpointOf(
-  commit: TranslatedCommit,
-  policy: ReplicationPolicy,
-  flow: { readonly source: string; readonly target: string },
-): Checkpoint {
-  return {
-    group: commit.group,
-    topic: checkpointedTopic(policy, flow, commit.topic),
-    partition: commit.partition,
-    upstreamOffset: commit.committed,
-    downstreamOffset: commit.translated,
-    metadata: commit.metadata ?? '',
-  }
-}
 
 export type CheckpointDecision =
   | {

@@ -1,41 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { checkpointOf, decideCheckpoint } from '../../../../replicator/offsets/mm2/checkpoint-decision.ts'
+import type { Checkpoint } from '../../../../replicator/offsets/mm2/checkpoint.ts'
+import { decideCheckpoint } from '../../../../replicator/offsets/mm2/checkpoint-decision.ts'
 import { heartbeatDueInMs } from '../../../../replicator/offsets/mm2/heartbeat-due.ts'
 import { LastCheckpoints } from '../../../../replicator/offsets/mm2/last-checkpoints.ts'
-import { mirrorMakerDefaults, mirrorTopicPlans } from '../../../../replicator/offsets/mm2/mirror-settings.ts'
-import { replicationPolicy } from '../../../../replicator/offsets/mm2/replication-policy.ts'
 import { sourceOffset, targetOffset } from '../../../../replicator/records/offsets.ts'
 
-const flow = { source: 'A', target: 'B' }
-
-const at = (committed: bigint, translated: bigint, metadata: string | null = '') =>
-  checkpointOf(
-    {
-      group: 'g',
-      topic: 't',
-      partition: 3,
-      committed: sourceOffset(committed),
-      translated: targetOffset(translated),
-      metadata,
-    },
-    replicationPolicy(),
-    flow,
-  )
+const at = (committed: bigint, translated: bigint, metadata = ''): Checkpoint => ({
+  ...{ group: 'g', topic: 'A.t', partition: 3, metadata },
+  ...{ upstreamOffset: sourceOffset(committed), downstreamOffset: targetOffset(translated) },
+})
 
 describe('checkpoints', () => {
-  test('say where the group goes on in the copy', () => {
-    assert.deepEqual(at(10n, 7n, null), {
-      group: 'g',
-      topic: 'A.t',
-      partition: 3,
-      upstreamOffset: 10n,
-      downstreamOffset: 7n,
-      metadata: '',
-    })
-    assert.equal(at(10n, 7n, 'who').metadata, 'who')
-  })
-
   test('are written first, when they advance and after a rewind; never back otherwise', () => {
     const decide = (...[last, next]: Parameters<typeof decideCheckpoint>) => {
       const { kind, because } = decideCheckpoint(last, next)
@@ -87,30 +63,5 @@ describe('heartbeats', () => {
     assert.equal(heartbeatDueInMs(50, 1049, 1000), 1)
     assert.equal(heartbeatDueInMs(50, 1050, 1000), 0)
     assert.equal(heartbeatDueInMs(50, 9999, 1000), 0)
-  })
-})
-
-describe('the topics of a flow', () => {
-  test("by default, as MirrorMaker 2's", () => {
-    assert.deepEqual(mirrorTopicPlans(mirrorMakerDefaults, flow), [
-      { kind: 'offset-syncs', on: 'source', name: 'mm2-offset-syncs.B.internal', replicationFactor: 3 },
-      { kind: 'checkpoints', on: 'target', name: 'A.checkpoints.internal', replicationFactor: 3 },
-      { kind: 'heartbeats', on: 'target', name: 'heartbeats', replicationFactor: 3 },
-    ])
-  })
-
-  test('syncs on the target are named after the source; what is off is not there', () => {
-    const { offsetSyncs, checkpoints, heartbeats } = mirrorMakerDefaults
-    const settings = {
-      ...mirrorMakerDefaults,
-      offsetSyncs: { ...offsetSyncs, location: 'target' as const, replicationFactor: 1 },
-      checkpoints: { ...checkpoints, enabled: false },
-      heartbeats: { ...heartbeats, enabled: false },
-    }
-    assert.deepEqual(mirrorTopicPlans(settings, flow), [
-      { kind: 'offset-syncs', on: 'target', name: 'mm2-offset-syncs.A.internal', replicationFactor: 1 },
-    ])
-    const none = { ...settings, offsetSyncs: { ...offsetSyncs, enabled: false } }
-    assert.deepEqual(mirrorTopicPlans(none, flow), [])
   })
 })

@@ -15,6 +15,7 @@ const result: FreshnessResult = {
   cpu: 0.314,
   cpuWithoutCommits: 0.05,
   rssPeakBytes: 1,
+  brokersCpu: { source: 0.3, target: 0.4 },
 }
 const report: FreshnessReport = {
   machine: {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { BenchCluster } from '../bench-cluster.ts'
+import { ProcessMeter } from '../process-meter.ts'
 import { percentile } from '../statistics.ts'
 import { causeway } from '../systems/causeway.ts'
 import { ReplicatingProcess } from '../systems/replicating-process.ts'
@@ -31,6 +32,7 @@ export interface FreshnessScene {
   readonly job: CopyJob
   readonly source: BenchCluster
   readonly target: BenchCluster
+  readonly brokerPids: { readonly source: number; readonly target: number }
   readonly writer: SteadyWriter
   readonly plan: FreshnessPlan
   readonly say: (line: string) => void
@@ -62,6 +64,8 @@ export interface FreshnessResult {
   readonly cpu: number
   readonly cpuWithoutCommits: number
   readonly rssPeakBytes: number
+  /** Of both brokers in the window, of one core each. */
+  readonly brokersCpu: { readonly source: number; readonly target: number }
 }
 
 const patienceMs = 90_000
@@ -115,10 +119,7 @@ export async function measureFreshness(scene: FreshnessScene, signal: AbortSigna
     )
     say(`${job.id}: every group stands on the target`)
     freshness.ahead = 0
-    const { window, first, cpuWithoutCommits, cpu, commitsPerSecond } = await underLoad(
-      { ...scene, replicator, groups, freshness },
-      signal,
-    )
+    const { window, first, ...load } = await underLoad({ ...scene, replicator, groups, freshness }, signal)
     const { rssPeakBytes } = replicator.usage()
     const wrong = await wrongPositions(scene, targetTopic, freshness)
     const shiftsAfter = await copiedShifts(scene, targetTopic, signal)
@@ -128,16 +129,14 @@ export async function measureFreshness(scene: FreshnessScene, signal: AbortSigna
     const log = await readFile(join(job.folder, 'replicator.log'), 'utf8')
     return {
       by: log.includes('"groups-polled"') ? 'polling' : 'offsets-topic',
-      commitsPerSecond,
       samples: window.length,
       followedMs: timesOf(window),
       firstMs: timesOf(first),
       unseen: freshness.unseen,
       wrong,
       ahead: freshness.ahead,
-      cpu,
-      cpuWithoutCommits,
       rssPeakBytes,
+      ...load,
     }
   } catch (error) {
     signal.throwIfAborted()
@@ -157,7 +156,7 @@ async function underLoad(
   },
   signal: AbortSignal,
 ) {
-  const { writer, plan, replicator, groups, freshness, job, say } = scene
+  const { writer, plan, replicator, groups, freshness, job, say, brokerPids } = scene
   const cpuOver = async (seconds: number) => {
     const [fromMs, from] = [performance.now(), replicator.usage().cpuSeconds]
     await delay(seconds * 1000, undefined, { signal })
@@ -169,7 +168,14 @@ async function underLoad(
   groups.start()
   await delay(plan.warmUpSeconds * 1000, undefined, { signal })
   const [fromMs, commits] = [performance.now(), groups.commits]
+  const brokers = { source: new ProcessMeter(brokerPids.source), target: new ProcessMeter(brokerPids.target) }
+  const brokersSeconds = () => ({
+    source: brokers.source.read().cpuSeconds,
+    target: brokers.target.read().cpuSeconds,
+  })
+  const brokersFrom = brokersSeconds()
   const cpu = await cpuOver(plan.seconds)
+  const brokersTo = brokersSeconds()
   const toMs = performance.now()
   const commitsPerSecond = (groups.commits - commits) / ((toMs - fromMs) / 1000)
   await groups.stop()
@@ -183,6 +189,10 @@ async function underLoad(
     cpuWithoutCommits,
     cpu,
     commitsPerSecond,
+    brokersCpu: {
+      source: (brokersTo.source - brokersFrom.source) / plan.seconds,
+      target: (brokersTo.target - brokersFrom.target) / plan.seconds,
+    },
   }
 }
 

@@ -95,7 +95,7 @@ function told({ by, followedMs, firstMs, cpu, cpuWithoutCommits, ...rest }: Fres
     `by ${by}: ${ms(followedMs)}, of ${rest.samples} at ${rest.commitsPerSecond.toFixed(0)} commits/s`,
     `  first commits after a pause: ${ms(firstMs)}`,
     `  ${rest.unseen} never seen, ${rest.wrong} wrong at the end, ${rest.ahead} ahead`,
-    `  CPU ${(cpu * 100).toFixed(0)} % of a core, ${(cpuWithoutCommits * 100).toFixed(0)} % while nobody commits; ${(rest.rssPeakBytes / 2 ** 20).toFixed(0)} MiB`,
+    `  CPU ${(cpu * 100).toFixed(0)} % of a core, ${(cpuWithoutCommits * 100).toFixed(0)} % while nobody commits; brokers ${(rest.brokersCpu.source * 100).toFixed(0)} % and ${(rest.brokersCpu.target * 100).toFixed(0)} %; ${(rest.rssPeakBytes / 2 ** 20).toFixed(0)} MiB`,
   ].join('\n')
 }
 
@@ -115,12 +115,14 @@ async function measure(
     topic,
     writer.ends.map(() => deletedOfEach),
   )
+  const [sourcePid, targetPid] = clusters.map(({ brokers }) => brokers[0]!.pid)
+  const brokerPids = { source: sourcePid!, target: targetPid! }
   const run = async (id: string): Promise<FreshnessResult> => {
     const jobFolder = join(folder, `job-${id}`)
     await mkdir(jobFolder)
     const bootstraps = { sourceBootstrap: source.bootstrap, targetBootstrap: target.bootstrap }
     const job = { id, folder: jobFolder, topic, ...bootstraps }
-    const result = await measureFreshness({ job, source, target, writer, plan, say }, signal)
+    const result = await measureFreshness({ job, source, target, brokerPids, writer, plan, say }, signal)
     process.stdout.write(`${told(result)}\n`)
     return result
   }

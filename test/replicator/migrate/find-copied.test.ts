@@ -212,6 +212,32 @@ describe('finding what was copied', () => {
     assert.equal(found.sourceNext, 501n)
   })
 
+  test('the copy of an aborted record is not taken for that of an equal one which was committed', async () => {
+    const x = { value: 'x', timestampMs: 1005 }
+    const source = new FakeLog([
+      ...records('a'),
+      { ...x, kind: 'aborted' },
+      { ...x, kind: 'marker' },
+      { ...x, kind: 'plain' },
+    ])
+    // It was killed behind the aborted one, or reads committed records alone.
+    const target = new FakeLog([...records('a'), { ...x, kind: 'plain' }])
+    const found = await find({ source, target, storedNext: 1n })
+    assert.ok(found.kind === 'refused', inspect(found))
+    assert.match(found.reason, /source offset 3 is equal to others/)
+  })
+
+  test('thousands may have been copied beyond what was stored', async () => {
+    const many = Array.from({ length: 6000 }, (_, at) => ({
+      ...{ kind: 'plain' as const, value: `value ${at}` },
+      timestampMs: 1000 + at,
+    }))
+    const [source, target] = [new FakeLog(many), new FakeLog(many.slice(0, 5000))]
+    const found = await find({ source, target, storedNext: 100n })
+    assert.ok(found.kind === 'found', inspect(found))
+    assert.deepEqual([found.sourceNext, found.beyond], [5000n, 4900])
+  })
+
   test('a target that stamps records is read whole', async () => {
     const source = new FakeLog(records('abcdefgh'))
     const target = new FakeLog(records('abcdef').map((one) => ({ ...one, timestampMs: 99_000 })))

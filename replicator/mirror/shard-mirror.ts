@@ -1,5 +1,6 @@
 import type { Clock } from '../clock/clock.ts'
 import type { ShardCompanion } from '../flow/shard-companion.ts'
+import { timeLimited } from '../flow/time-limit.ts'
 import { abortable } from '../kafka/abortable.ts'
 import { KafkaError } from '../kafka/errors.ts'
 import { OneAtATime } from '../kafka/one-at-a-time.ts'
@@ -9,6 +10,8 @@ import type { MirrorPart } from './mirror-part.ts'
 const FIRST_AFTER_MS = 2_500
 /** After something failed, in milliseconds. */
 const RETRY_MS = 10_000
+/** Whoever gets the shard waits: what cannot be said by then is said there. In milliseconds. */
+const FINISH_MS_MAX = 1_000
 
 export interface ShardMirrorOptions {
   readonly parts: readonly MirrorPart[]
@@ -50,7 +53,10 @@ export class ShardMirror implements ShardCompanion {
   }
 
   async finish(signal: AbortSignal): Promise<void> {
-    for (const keeper of this.#keepers) await this.#attempt(keeper, 'finish', signal)
+    const all = (inner: AbortSignal): Promise<unknown> =>
+      Promise.all(this.#keepers.map((keeper) => this.#attempt(keeper, 'finish', inner)))
+    // A turn that is under way and gets nowhere does not end by the limit.
+    await timeLimited(FINISH_MS_MAX, this.#options.clock, signal, (inner) => abortable(all(inner), inner))
   }
 
   close(): void {

@@ -114,6 +114,26 @@ describe('checkpoints of a shard', () => {
     assert.deepEqual((await scene.syncs()).at(-1), [104n, 104n])
   })
 
+  for (const [when, passedMs] of [
+    ['while it gives up the shard', 0],
+    ['before that', SOON_MS],
+  ] as const) {
+    test(`a shard is given away in time when a cluster falls silent ${when}`, async () => {
+      const scene = new MirrorScene()
+      scene.copy(100)
+      scene.commit('g', 50n)
+      const owner = scene.own()
+      await scene.pass(SOON_MS)
+      scene.fault = ({ kind }) => (kind === 'produce' ? { lose: 'request' } : undefined)
+      scene.copy(500)
+      scene.commit('g', 104n)
+      await scene.pass(passedMs)
+      const beganMs = scene.clock.monotonicMs()
+      await owner.leave(scene.clock)
+      assert.ok(scene.clock.monotonicMs() - beganMs <= 1_100)
+    })
+  }
+
   test('never go back, but where they point behind everything that was copied', async () => {
     const scene = new MirrorScene()
     scene.copy(100)

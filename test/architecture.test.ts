@@ -22,7 +22,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   verify: ['clock', 'topology', 'records', 'kafka', 'provenance'],
   shards: ['clock', 'topology', 'records', 'kafka', 'logs', 'provenance', 'topics'],
   flow: ['clock', 'topology', 'records', 'kafka', 'logs', 'provenance', 'topics', 'offsets', 'shards'],
-  app: ['clock', 'topology', 'records', 'kafka', 'logs', 'provenance', 'offsets', 'groups'],
+  app: ['clock', 'topology', 'records', 'kafka', 'logs', 'provenance', 'offsets', 'flow', 'groups'],
   groups: ['clock', 'topology', 'records', 'kafka', 'logs', 'offsets', 'shards', 'flow'],
   migrate: [
     'clock',

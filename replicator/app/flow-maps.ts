@@ -1,7 +1,7 @@
 import type { Clock } from '../clock/clock.ts'
 import type { Random } from '../clock/random.ts'
 import type { Cluster } from '../kafka/cluster.ts'
-import { decodeMapValue } from '../offsets/map-chunks.ts'
+import { decodeMapValue, type MapTopicIds } from '../offsets/map-chunks.ts'
 import { MapFormatError } from '../offsets/map-format-error.ts'
 import type { OffsetMap } from '../offsets/offset-map.ts'
 import { readChunks } from '../offsets/read-chunks.ts'
@@ -26,7 +26,8 @@ export interface FlowMapsOptions {
 }
 
 export type FoundMap =
-  | { readonly kind: 'map'; readonly map: OffsetMap }
+  /** `ids`: of the topics that it is about. */
+  | { readonly kind: 'map'; readonly map: OffsetMap; readonly ids: MapTopicIds }
   | { readonly kind: 'no-map'; readonly why: NoMapReason }
 
 interface ReadyMap {
@@ -94,11 +95,14 @@ export class FlowMaps {
     const all = [...this.#store.of(place).chunks.values()].filter(({ size }) => size > 0)
     if (all.length === 0) return { kind: 'no-map', why: 'not-in-map' }
     // A flow whose number of shards was changed has written of it in several partitions.
-    const [map] = all
-      .map((chunks) => readChunks(chunks, { topicId: topicId ?? lastSourceId(chunks), targetTopicId }).map)
-      .filter((found) => found !== undefined)
-      .toSorted((one, other) => Number(other.end.target - one.end.target))
-    return map === undefined ? { kind: 'no-map', why: 're-created' } : { kind: 'map', map }
+    const [found] = all
+      .flatMap((chunks) => {
+        const ids = { topicId: topicId ?? lastSourceId(chunks), targetTopicId }
+        const { map } = readChunks(chunks, ids)
+        return map === undefined ? [] : [{ map, ids }]
+      })
+      .toSorted((one, other) => Number(other.map.end.target - one.map.end.target))
+    return found === undefined ? { kind: 'no-map', why: 're-created' } : { kind: 'map', ...found }
   }
 }
 

@@ -9,6 +9,26 @@ export type NoMapReason =
   /** What was written is about topics that were deleted since, and created anew with the same names. */
   | 're-created'
 
+/** Why a position around a crash is not known exactly, although both logs may be read. */
+export type CoarseWhy =
+  /** A cleaner has taken records of both logs, so that they cannot be counted. */
+  | 'cleaned'
+  /** Retention has taken a part of them. */
+  | 'gone'
+  /** What may be read at once was not enough, or a log ends before. */
+  | 'not-reached'
+  /** The logs are not what was copied, or not under the rule that was given. */
+  | 'contradiction'
+  /** Nobody can tell which records the flow forwards, or which ones on the target are its own. */
+  | 'origins-unknown'
+  | 'producers-unknown'
+  /** The source's topic is another one by now. */
+  | 're-created'
+  /** A log or a list of producers could not be read; it is tried again after half a minute. */
+  | 'unreadable'
+  /** It would take longer than allowed. */
+  | 'out-of-time'
+
 /**
  * A position that is known on both sides: exactly the copied records below `source` on the source lie below `target`
  * on the target.
@@ -35,6 +55,10 @@ export type Whereabouts =
       readonly kind: 'between'
       readonly from: bigint
       readonly to: bigint
+      /** Where the look-up may ask the source: why the logs did not tell exactly. */
+      readonly why?: CoarseWhy
+      /** What a cluster said, where it did not do what was asked. */
+      readonly because?: string
     }
   /** Above what the map knows, which is written about five seconds after it was copied. Asking later may help. */
   | { readonly kind: 'not-copied-yet'; readonly last: KnownPair }

@@ -1,6 +1,6 @@
 import type { ExplainedPartition } from '../app/explain-group.ts'
 import type { ExplainReason, GroupReason } from '../app/explain-partition.ts'
-import { noMapText, recordsAre } from './offset-lines.ts'
+import { coarseText, noMapText, recordsAre } from './offset-lines.ts'
 
 /** What is talked about: the group, and the aliases of both regions. */
 export interface ExplainNames {
@@ -108,7 +108,7 @@ function steadyTexts(
     ),
     'in-step-between': only(
       place?.kind === 'between'
-        ? `Copied around a crash: from ${place.from} nothing is skipped, and at most ${recordsAre(place.to - place.from)} read again.`
+        ? `Copied around a crash: from ${place.from} nothing is skipped, and at most ${recordsAre(place.to - place.from)} read again${coarseText(place)}.`
         : '',
     ),
     'in-step-back': only(

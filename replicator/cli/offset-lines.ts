@@ -1,4 +1,4 @@
-import type { NoMapReason, TranslatedOffset } from '../app/offset-lookup.ts'
+import type { CoarseWhy, NoMapReason, TranslatedOffset } from '../app/offset-lookup.ts'
 import type { Style } from './output.ts'
 import { formatCount } from './progress-line.ts'
 
@@ -52,7 +52,7 @@ export function offsetLine({ asked, answer }: TranslatedPosition, direction: Dir
         place: `${from} -> ${to}@${answer.from} to @${answer.to}`,
         verdict: 'between',
         style: 'yellow',
-        detail: `from ${answer.from} nothing is skipped and at most ${recordsAre(answer.to - answer.from)} read again`,
+        detail: `from ${answer.from} nothing is skipped and at most ${recordsAre(answer.to - answer.from)} read again${coarseText(answer)}`,
       }
     case 'not-copied-yet': {
       const { here, there } = sides(answer.last, direction)
@@ -80,6 +80,29 @@ export function offsetLine({ asked, answer }: TranslatedPosition, direction: Dir
         detail: noMapText(answer.why, copyOf(answer, asked, direction)),
       }
   }
+}
+
+/** Why the logs did not tell more. */
+export function coarseText({
+  why,
+  because,
+}: {
+  readonly why?: CoarseWhy
+  readonly because?: string
+}): string {
+  return why === undefined ? '' : `; ${because ?? coarseTexts[why]}`
+}
+
+const coarseTexts: Readonly<Record<CoarseWhy, string>> = {
+  cleaned: 'compaction has taken records of both logs, so that they cannot be counted',
+  gone: 'retention has taken a part of the logs',
+  'not-reached': 'a log ends before, or there is too much to read',
+  contradiction: 'the two logs do not agree',
+  'origins-unknown': 'which records of the source the flow forwards is not known',
+  'producers-unknown': "which records of the target are the flow's is not known",
+  're-created': "the source's topic is another one by now",
+  unreadable: 'a log could not be read',
+  'out-of-time': 'reading the logs took too long',
 }
 
 const sides = (

@@ -1,5 +1,7 @@
+import { createOffsetLookup, type OffsetLookup } from '../app/offset-lookup.ts'
 import type { CausewayConfig } from '../config/load-config.ts'
 import type { ConnectionSettings } from '../kafka/settings.ts'
+import { forwardingRule } from '../provenance/left-out.ts'
 import type { TopicRules } from '../topics/topic-pair.ts'
 import { topicRules } from '../topics/topic-rules.ts'
 import type { Flow, RegionAlias } from '../topology/model.ts'
@@ -13,6 +15,18 @@ export function settingsOf(config: CausewayConfig, alias: RegionAlias): Connecti
   const settings = config.connections.get(alias)
   if (settings === undefined) throw new Error(`The configuration holds no connection for ${alias}`)
   return settings
+}
+
+/** Looks positions of a flow up; both logs tell what its map leaves open, as far as they can be read. */
+export function openLookup(config: CausewayConfig, flow: Flow): OffsetLookup {
+  const { topology } = config
+  const { source, target, naming } = flow
+  return createOffsetLookup({
+    topology: topology.name,
+    flow: { source, target, naming, forwards: forwardingRule(topology, flow) },
+    target: settingsOf(config, target),
+    source: settingsOf(config, source),
+  })
 }
 
 /**

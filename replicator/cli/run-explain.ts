@@ -1,5 +1,5 @@
 import { type ExplainedGroup, explainGroup } from '../app/explain-group.ts'
-import { createOffsetLookup, KafkaError, MapFormatError } from '../app/offset-lookup.ts'
+import { KafkaError, MapFormatError } from '../app/offset-lookup.ts'
 import { systemRandom } from '../clock/random.ts'
 import { systemClock } from '../clock/system-clock.ts'
 import type { CausewayConfig } from '../config/load-config.ts'
@@ -13,7 +13,7 @@ import { CommandFailure } from './command-failure.ts'
 import { exitCode } from './exit-codes.ts'
 import { type ExplainNames, groupLines, partitionLines } from './explain-lines.ts'
 import { reasonText } from './explain-reasons.ts'
-import { flowOf, settingsOf, sourceNameOf } from './offsets-flow.ts'
+import { flowOf, openLookup, settingsOf, sourceNameOf } from './offsets-flow.ts'
 import { type Output, openOutput } from './output.ts'
 import { readConfig } from './read-config.ts'
 
@@ -71,11 +71,7 @@ async function explain(config: CausewayConfig, flow: Flow, names: ExplainNames):
     })
   const source = connect(flow.source, SOURCE_PATIENCE_MS)
   const target = connect(flow.target)
-  const lookup = createOffsetLookup({
-    topology: topology.name,
-    flow,
-    target: settingsOf(config, flow.target),
-  })
+  const lookup = openLookup(config, flow)
   const aliases = topology.regions.map(({ alias }) => alias)
   const rules = topicRules(flow, aliases)
   try {

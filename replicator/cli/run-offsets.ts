@@ -1,4 +1,4 @@
-import { createOffsetLookup, KafkaError, MapFormatError, type OffsetLookup } from '../app/offset-lookup.ts'
+import { KafkaError, MapFormatError, type OffsetLookup } from '../app/offset-lookup.ts'
 import { systemRandom } from '../clock/random.ts'
 import { systemClock } from '../clock/system-clock.ts'
 import type { CausewayConfig } from '../config/load-config.ts'
@@ -16,7 +16,7 @@ import {
   parsePosition,
   type TranslatedPosition,
 } from './offset-lines.ts'
-import { flowOf, settingsOf, taking } from './offsets-flow.ts'
+import { flowOf, openLookup, settingsOf, taking } from './offsets-flow.ts'
 import { type Output, openOutput } from './output.ts'
 import { readConfig } from './read-config.ts'
 
@@ -57,11 +57,7 @@ export async function runOffsetsTranslate(args: OffsetsTranslateArguments): Prom
   const given = args.positions.map(positionOf)
   const config = readConfig(args.config, output)
   const flow = flowOf(config, args.flow, given, back)
-  const lookup = createOffsetLookup({
-    topology: config.topology.name,
-    flow,
-    target: settingsOf(config, flow.target),
-  })
+  const lookup = openLookup(config, flow)
   try {
     const asked =
       group === undefined

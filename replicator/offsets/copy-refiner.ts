@@ -28,6 +28,8 @@ export interface CopyRefinerOptions {
   readonly writesAlone: boolean
   /** Of both logs together, walked for one span. Default 64 MiB. */
   readonly bytesMax?: number
+  /** See {@link RefineCopyTools.partsMax}. */
+  readonly partsMax?: number
 }
 
 /** A source partition, its copy, and the map between them. */
@@ -62,7 +64,7 @@ export class CopyRefiner {
     signal: AbortSignal,
     around?: SourceOffset,
   ): Promise<RefinedCopy> {
-    const { walks, rule, origins, bytesMax } = this.#options
+    const { walks, rule, origins, bytesMax, partsMax } = this.#options
     const { topic, partition, targetTopic, map } = copy
     if (map === undefined) return { kind: 'outdated' }
     const hopeless = this.#hopeless.get(nameOf(copy, span))
@@ -77,6 +79,7 @@ export class CopyRefiner {
         origins,
         producers: await this.#producers(signal),
         ...(bytesMax !== undefined && { bytesMax }),
+        ...(partsMax !== undefined && { partsMax }),
         ...(around !== undefined && { around }),
       },
       signal,

@@ -16,9 +16,13 @@ export interface RefineCopyTools extends RefineTools {
 
 /** What became of a coarse span in its map. */
 export type RefinedCopy =
-  /** `coarse`: the parts of it that are coarse still, and why the logs do not tell more of those. */
+  /**
+   * `parts`: what is in the map in its place now; `coarse`: what the logs left coarse, and why they do not tell more of
+   * that.
+   */
   | {
       readonly kind: 'refined'
+      readonly parts: readonly (ExactRun | CoarseSpan)[]
       readonly coarse: readonly CoarseSpan[]
       readonly reason: CoarseReason | undefined
     }
@@ -43,6 +47,7 @@ export async function refineCopy(
   if (!map.refined(span, parts)) return { kind: 'outdated' }
   return {
     kind: 'refined',
+    parts,
     coarse: told.parts.filter(isCoarse),
     reason: told.coarse,
   }

@@ -80,7 +80,7 @@ describe('a coarse span of the offset map', { timeout: 280_000 }, () => {
     const copy = { topic: scene.topic, partition: 0, targetTopic: scene.topic, map }
     for (const span of coarseOf(map)) {
       const told = await refiner.refine(copy, span, AbortSignal.timeout(20_000))
-      assert.deepEqual(told, { kind: 'refined', coarse: [], reason: undefined })
+      assert(told.kind === 'refined' && told.reason === undefined, JSON.stringify(told.kind))
     }
     const judgement = await judged(scene, map)
     assert.equal(judgement.between, 0, JSON.stringify(judgement))

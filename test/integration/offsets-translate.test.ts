@@ -36,6 +36,16 @@ interface Printed {
   }[]
 }
 
+/** What is in the configuration file. */
+interface Configured {
+  readonly name?: string
+  /** The source's. */
+  readonly bootstrap?: readonly string[]
+}
+
+/** The source is gone: nobody listens there. */
+const alone: Configured = { bootstrap: ['127.0.0.1:1'] }
+
 const lookupOf = ({ name }: TrapScene): OffsetLookup =>
   createOffsetLookup({
     topology: name,
@@ -51,12 +61,15 @@ describe('causeway offsets translate', { timeout: 280_000 }, () => {
   let copy: readonly ReadRecord[]
 
   /** Runs it with a configuration file of its own. */
-  async function translate(args: readonly string[], name = scene.name): Promise<CommandOutcome> {
+  async function translate(
+    args: readonly string[],
+    { name = scene.name, bootstrap = source }: Configured = {},
+  ): Promise<CommandOutcome> {
     const config = {
       name,
       pattern: 'active-passive',
       regions: {
-        'us-east': { role: 'active', bootstrap: source },
+        'us-east': { role: 'active', bootstrap },
         'eu-west': { role: 'passive', bootstrap: target },
       },
       topics: [{ name: scene.topic }, { match: 'ghost-.*' }],
@@ -71,8 +84,8 @@ describe('causeway offsets translate', { timeout: 280_000 }, () => {
     )
   }
 
-  async function printed(args: readonly string[], code = 0, name = scene.name): Promise<Printed> {
-    const outcome = await translate([...args, '--json'], name)
+  async function printed(args: readonly string[], code = 0, configured: Configured = {}): Promise<Printed> {
+    const outcome = await translate([...args, '--json'], configured)
     assert.equal(outcome.code, code, outcome.stdout + outcome.stderr)
     return JSON.parse(outcome.stdout) as Printed
   }
@@ -117,13 +130,18 @@ describe('causeway offsets translate', { timeout: 280_000 }, () => {
   })
 
   /** Compares answers for every position with what consumers of both sides read: the k-th record is the k-th copy. */
-  async function judge(records: readonly ReadRecord[], others: readonly ReadRecord[], back: boolean) {
+  async function judge(
+    records: readonly ReadRecord[],
+    others: readonly ReadRecord[],
+    back: boolean,
+    configured: Configured = {},
+  ) {
     const below = (all: readonly ReadRecord[], offset: bigint) =>
       all.filter((record) => record.offset < offset).length
     // The target begins with the marker of a takeover, where there is no map.
     const [from, to] = [Number(records[0]?.offset), Number(records.at(-1)?.offset) + 1]
     const asked = Array.from({ length: to + 1 - from }, (_, index) => at(from + index))
-    const { positions } = await printed(back ? ['--back', ...asked] : asked)
+    const { positions } = await printed(back ? ['--back', ...asked] : asked, 0, configured)
     assert.equal(positions.length, asked.length)
     const kinds = new Map<string, number>()
     for (const { offset, answer } of positions) {
@@ -145,9 +163,9 @@ describe('causeway offsets translate', { timeout: 280_000 }, () => {
     return kinds
   }
 
-  test('tells the truth about every position, both ways', async () => {
-    const forth = await judge(original, copy, false)
-    const back = await judge(copy, original, true)
+  test('tells the truth about every position, both ways, from the target alone', async () => {
+    const forth = await judge(original, copy, false, alone)
+    const back = await judge(copy, original, true, alone)
     for (const kinds of [forth, back]) {
       assert.ok(
         (kinds.get('between') ?? 0) > 0,
@@ -158,12 +176,22 @@ describe('causeway offsets translate', { timeout: 280_000 }, () => {
     }
   })
 
+  test('tells every position exactly, both ways, from both logs', async () => {
+    assert.deepEqual([...(await judge(original, copy, false)).keys()], ['exact'])
+    assert.deepEqual([...(await judge(copy, original, true)).keys()], ['exact'])
+  })
+
   test('prints a line for each, with what can be done, and code 1 when one has no answer', async () => {
-    const { positions } = await printed(original.map(({ offset }) => at(offset)))
+    const { positions } = await printed(
+      original.map(({ offset }) => at(offset)),
+      0,
+      alone,
+    )
     const between = positions.find(({ answer }) => answer.kind === 'between')
     assert(between !== undefined)
     const { from, to } = between.answer
-    const known = await translate([at(0), at(BigInt(between.offset))])
+    assert.equal(between.answer.why, 'unreadable')
+    const known = await translate([at(0), at(BigInt(between.offset))], alone)
     assert.equal(known.code, 0, known.stderr)
     assert.equal(known.stderr, '')
     const lines = known.stdout.trimEnd().split('\n')
@@ -172,7 +200,7 @@ describe('causeway offsets translate', { timeout: 280_000 }, () => {
       lines[1]?.startsWith(`${at(BigInt(between.offset))} -> ${scene.topic}/0@${from} to @${to}  between: `),
     )
     const bound = Number(BigInt(to ?? 0) - BigInt(from ?? 0))
-    assert.match(lines[1] ?? '', new RegExp(`at most ${bound} records are read again$`))
+    assert.match(lines[1] ?? '', new RegExp(`at most ${bound} records are read again; .*us-east`))
 
     const above = await translate([at(0), at(1_000_000)])
     assert.equal(above.code, 1)
@@ -216,7 +244,7 @@ describe('causeway offsets translate', { timeout: 280_000 }, () => {
 
   test('says what is missing: the copy, the map, the partition, the topic, the flow', async () => {
     const whyOf = async (args: readonly string[], name?: string) =>
-      (await printed(args, 1, name)).positions.map(({ answer }) => answer.why)
+      (await printed(args, 1, name === undefined ? {} : { name })).positions.map(({ answer }) => answer.why)
     assert.deepEqual(await whyOf(['ghost-topic/0@5', `${scene.topic}/7@5`]), ['no-copy', 'not-in-map'])
     assert.deepEqual(await whyOf([at(5)], `another-${scene.name}`), ['no-map-topic'])
     const unknown = await translate(['unknown/0@5'])

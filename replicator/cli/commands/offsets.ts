@@ -23,13 +23,14 @@ function registerTranslate(offsets: Command): void {
     .addHelpText(
       'after',
       `
-Reads the map that the flow keeps on its target about what it copied where, and changes nothing. The source is asked
-for a group's commits only (with --back the target is): positions can be looked up while the source is gone.
+Reads the map that the flow keeps on its target about what it copied where, and changes nothing. Where a crash left the
+ends of a stretch only, both logs are read there, for at most five seconds. Positions can be looked up while the source
+is gone; a group's commits are asked for on the side that is translated from.
 
 The answer to a position is one of:
   exact           reading on there skips nothing and reads nothing again
-  between         copied around a crash: from the lower end nothing is skipped, and at most so many records as it says
-                  are read again
+  between         copied around a crash, and the logs did not tell more: from the lower end nothing is skipped, and at
+                  most so many records as it says are read again
   not copied yet  above what the map knows; the flow writes it every five seconds
   before the map  below what the map knows: copied before there was a map, or deleted on either side
   no map          nothing is known of the partition; it says why

@@ -36,6 +36,7 @@ describe('refining a copy', () => {
     ]
     assert.deepEqual(await refineCopy(map, whole, tools(source, target), signal), {
       kind: 'refined',
+      parts: [run(0, 0, 4), run(4, 6, 6)],
       coarse: [],
       reason: undefined,
     })
@@ -48,7 +49,12 @@ describe('refining a copy', () => {
       tools(new FakeLog([records(4, 6)], 4), new FakeLog([copies(0, 8, 0)])),
       signal,
     )
-    assert.deepEqual(part, { kind: 'refined', coarse: [span(0, 4, 0, 2)], reason: 'gone' })
+    assert.deepEqual(part, {
+      kind: 'refined',
+      parts: [span(0, 4, 0, 2), run(4, 2, 6)],
+      coarse: [span(0, 4, 0, 2)],
+      reason: 'gone',
+    })
     assert.deepEqual([...cut.spans()], [span(0, 4, 0, 2), run(4, 2, 6)])
   })
 

@@ -9,7 +9,11 @@ import { parse } from 'yaml'
 import { kafkajsClient } from '../../replicator/cli/demo/kafkajs-client.ts'
 import { exitCode } from '../../replicator/cli/exit-codes.ts'
 import { buildProgram } from '../../replicator/cli/program.ts'
+import { systemRandom } from '../../replicator/clock/random.ts'
+import { systemClock } from '../../replicator/clock/system-clock.ts'
+import { createKafkaCluster } from '../../replicator/kafka/kafka-cluster.ts'
 import { runCommand } from '../../replicator/local/run-command.ts'
+import { regionAlias } from '../../replicator/topology/identifiers.ts'
 import { causewayCommand, ReplicateProcess, until } from './replicate-process.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -39,6 +43,7 @@ const commands: Readonly<Record<string, string>> = {
   'npx causeway flow resume --help': 'below',
   'npx causeway offsets translate -c causeway.yaml payments/0@4198': 'walk',
   'npx causeway offsets translate --help': 'below',
+  'npx causeway offsets explain -c causeway.yaml --group billing': 'walk',
   'curl -s http://localhost:8480/readyz': 'walk, by fetch',
   'npx causeway local up --regions us-east,eu-west': 'walk',
   'npx causeway local up --regions us-east --secure': 'local-secure.test.ts starts such a cluster',
@@ -58,6 +63,16 @@ const blocks: readonly Block[] = [...readme.matchAll(/^```(\w*)\n([\s\S]*?)^```$
   ([, language = '', text = '']) => ({ language, text }),
 )
 const prose = readme.replaceAll(/^```[\s\S]*?^```$/gm, '')
+
+/** As links name them. */
+function headingsOf(text: string): readonly string[] {
+  return [...text.replaceAll(/^```[\s\S]*?^```$/gm, '').matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  )
+}
 
 function commandsOfReadme(): readonly string[] {
   const shown = blocks
@@ -144,16 +159,14 @@ describe('the README', { timeout: 280_000 }, () => {
     const links = [...readme.matchAll(/\]\((?!http|#)([^)]+)\)/g)].map(([, file = '']) => file)
     // The benchmark writes these.
     const made = /^docs\/bench\./
-    for (const file of [...files, ...links].filter((one) => !made.test(one)))
-      assert.ok(existsSync(join(root, file)), file)
-    const anchors = [...readme.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor)
-    const headings = [...prose.matchAll(/^#+ (.*)$/gm)].map(([, text = '']) =>
-      text
-        .toLowerCase()
-        .replaceAll(/[^\w -]/g, '')
-        .replaceAll(' ', '-'),
-    )
-    for (const anchor of anchors) assert.ok(headings.includes(anchor ?? ''), anchor)
+    for (const link of [...files, ...links].filter((one) => !made.test(one))) {
+      const [file = '', anchor] = link.split('#')
+      assert.ok(existsSync(join(root, file)), link)
+      if (anchor !== undefined)
+        assert.ok(headingsOf(readFileSync(join(root, file), 'utf8')).includes(anchor), link)
+    }
+    for (const [, anchor = ''] of readme.matchAll(/\]\(#([^)]+)\)/g))
+      assert.ok(headingsOf(readme).includes(anchor), anchor)
   })
 
   test('shows YAML that is sound, and what checking it prints', async () => {
@@ -245,6 +258,32 @@ describe('the README', { timeout: 280_000 }, () => {
     assert.equal(shape(stdout), shape(shown))
   }
 
+  /** Likewise. */
+  async function explainAsShown(replicate: ReplicateProcess, source: readonly string[], partition: number) {
+    const cluster = createKafkaCluster({
+      alias: regionAlias('us-east'),
+      settings: { clientId: 'readme', bootstrap: source },
+      clock: systemClock,
+      random: systemRandom,
+    })
+    const commit = { topic: 'payments', partition, offset: 1n, metadata: '', leaderEpoch: undefined }
+    await cluster.commitGroupOffsets('billing', [commit])
+    await cluster.close()
+    const shown = blocks.find(({ text }) => text.startsWith('billing  us-east->eu-west'))?.text
+    const shape = (text: string | undefined) => text?.replaceAll(/\d+/g, 'N')
+    let printed = ''
+    await until(
+      'the group as it is shown',
+      async () => {
+        const args = ['offsets', 'explain', '-c', replicate.configFile, '--group', 'billing']
+        const { stdout, stderr } = await causeway(args)
+        printed = stdout + stderr
+        return shape(stdout) === shape(shown) || undefined
+      },
+      () => `printed:\n${printed}\nshown:\n${shown}`,
+    )
+  }
+
   async function replicateAsShown(config: object, source: readonly string[], target: readonly string[]) {
     const replicate = await ReplicateProcess.start(scratch, config)
     try {
@@ -274,6 +313,7 @@ describe('the README', { timeout: 280_000 }, () => {
       assert.ok(!(await admins[1].listTopics()).includes('ledger.tmp.scratch'))
       const written = (await admins[0].fetchTopicOffsets('payments')).find(({ high }) => high === '1')
       await Promise.all(admins.map((admin) => admin.disconnect()))
+      await explainAsShown(replicate, source, written?.partition ?? -1)
       await verifyAsShown(replicate.configFile)
       await resumeAsShown(replicate.configFile)
       const line = blocks.find(({ language }) => language === 'json')?.text ?? ''

@@ -211,6 +211,7 @@ export class FlowShards implements ShardHolder {
     const { makeMaps, makeCompanions } = this.#context
     const held = heldShard(shard, makeMaps(shard), makeCompanions)
     this.#held.set(index, held)
+    for (const companion of held.companions) this.#run(held, async (signal) => companion.hold?.(signal))
     this.#startMissing(held)
   }
 

@@ -15,6 +15,12 @@ export interface CopiedPartition {
 /** What is done for a shard beside copying, for as long as this process owns it. */
 export interface ShardCompanion {
   /**
+   * Called once, as soon as the shard falls to this process, with partitions or without; works until the signal aborts.
+   * Nothing is fenced by it: another process may do the same for a moment.
+   * @throws KafkaError; the signal's reason
+   */
+  hold?(signal: AbortSignal): Promise<void>
+  /**
    * Called once, after the shard's first fence; works until the signal aborts. Waits for clusters that are away.
    * @throws ShardLostError; the signal's reason
    */

@@ -41,16 +41,20 @@ export class FlowMirror {
   readonly #options: FlowMirrorOptions
   readonly #writers: { close(): Promise<void> }[] = []
   readonly #makers: readonly ((scene: CompanionScene) => readonly MirrorPart[])[]
+  readonly #heartbeats: readonly (() => FlowHeartbeats)[]
 
   constructor(options: FlowMirrorOptions) {
     this.#options = options
-    this.#makers = [this.#offsetSyncs(), this.#checkpoints(), ...this.#heartbeats()]
+    this.#makers = [this.#offsetSyncs(), this.#checkpoints()]
+    this.#heartbeats = this.#makersOfHeartbeats()
   }
 
   readonly companion: MakeCompanion = (scene) => {
     const { clock, feed, onTrouble } = this.#options
     return new ShardMirror({
       parts: this.#makers.flatMap((make) => make(scene)),
+      // One replica writes them: whoever has the first shard, which may have no partitions.
+      ofFlow: scene.shard.index === 0 ? this.#heartbeats.map((make) => make()) : [],
       clock,
       failed: feed.failed,
       onTrouble: (reason) => onTrouble(scene.shard.index, reason),
@@ -79,13 +83,11 @@ export class FlowMirror {
     return (scene) => [new ShardCheckpoints({ scene, ...shared, refine: refine?.(scene) })]
   }
 
-  /** One replica writes them: whoever has the first shard. */
-  #heartbeats(): readonly ((scene: CompanionScene) => readonly MirrorPart[])[] {
+  #makersOfHeartbeats(): readonly (() => FlowHeartbeats)[] {
     const { plan, clock } = this.#options
     return plan.heartbeats.map(({ on, source, target, intervalMs, replicationFactor }) => {
       const writer = this.#writer(heartbeatCodec, on, heartbeatsTopic, replicationFactor)
-      return ({ shard }) =>
-        shard.index === 0 ? [new FlowHeartbeats({ source, target, intervalMs, writer, clock })] : []
+      return () => new FlowHeartbeats({ source, target, intervalMs, writer, clock })
     })
   }
 

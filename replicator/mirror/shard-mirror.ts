@@ -14,7 +14,10 @@ const RETRY_MS = 10_000
 const FINISH_MS_MAX = 1_000
 
 export interface ShardMirrorOptions {
+  /** What goes by the shard's partitions. */
   readonly parts: readonly MirrorPart[]
+  /** What has to be done for the flow, by whoever holds the shard. */
+  readonly ofFlow: readonly MirrorPart[]
   readonly clock: Clock
   /** Rejects when what the parts go by failed by a fault of its own. */
   readonly failed: Promise<never>
@@ -34,11 +37,17 @@ interface Keeper {
 export class ShardMirror implements ShardCompanion {
   readonly #options: ShardMirrorOptions
   readonly #keepers: readonly Keeper[]
+  readonly #ofFlow: readonly Keeper[]
   readonly #troubles = new Map<MirrorPart, string>()
 
   constructor(options: ShardMirrorOptions) {
     this.#options = options
     this.#keepers = options.parts.map((part) => ({ part, turns: new OneAtATime() }))
+    this.#ofFlow = options.ofFlow.map((part) => ({ part, turns: new OneAtATime() }))
+  }
+
+  async hold(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.#ofFlow.map((keeper) => this.#keepOn(keeper, signal)))
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -60,7 +69,7 @@ export class ShardMirror implements ShardCompanion {
   }
 
   close(): void {
-    for (const { part } of this.#keepers) part.close()
+    for (const { part } of [...this.#keepers, ...this.#ofFlow]) part.close()
   }
 
   async #keepOn(keeper: Keeper, signal: AbortSignal): Promise<never> {

@@ -196,6 +196,7 @@ class OwnedShard {
     this.#mirror = mirror
     this.running = companion.run(this.#stop.signal)
     this.running.catch(() => {})
+    companion.hold?.(this.#stop.signal).catch(() => {})
   }
 
   /** Gives the shard away, in order or not. */

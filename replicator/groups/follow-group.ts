@@ -93,7 +93,10 @@ export interface Follow {
   readonly place: TargetPlace | undefined
   /** The newest commit of ours that is known to have been made. */
   readonly followed: Followed | undefined
-  /** Commits of ours whose outcome nobody knows. */
+  /**
+   * Commits of ours whose outcome nobody knows. A later one does not settle them: what a killed or stopped process had
+   * sent, or what was not answered, may arrive behind it.
+   */
   readonly doubtful: readonly Followed[]
   readonly sending: Followed | undefined
   readonly seen: { readonly group: TargetGroup; readonly atMs: number } | undefined
@@ -152,7 +155,11 @@ export function dueAtMs(state: Follow, { refreshMs, watchMs }: FollowOptions): n
   if (asked.look || asked.place) return undefined
   if (theirs !== undefined) return seen === undefined ? undefined : seen.atMs + watchMs
   if (state.retryAtMs > 0) return state.retryAtMs
-  return followed === undefined ? undefined : followed.atMs + refreshMs
+  if (followed === undefined) return undefined
+  const refreshAtMs = followed.atMs + refreshMs
+  return state.doubtful.length === 0 || seen === undefined
+    ? refreshAtMs
+    : Math.min(refreshAtMs, seen.atMs + watchMs)
 }
 
 function learn(state: Follow, event: FollowEvent): Follow {
@@ -182,7 +189,8 @@ function learn(state: Follow, event: FollowEvent): Follow {
       return {
         ...state,
         followed: state.sending,
-        doubtful: [],
+        // Those before it may be on their way still, and come after it.
+        doubtful: stillDoubtful(state, event.atMs),
         sending: undefined,
         retryAtMs: 0,
       }
@@ -219,6 +227,12 @@ const moved = (state: Follow): Follow => ({
 
 /** As many commits as may be in doubt before the oldest counts as lost. */
 const doubtfulMax = 16
+/** A commit that has not arrived by then never will: systems retransmit for a quarter of an hour. In milliseconds. */
+const doubtLastsMs = 15 * 60_000
+
+/** One that was made once more, and was seen to have arrived, may arrive a second time. */
+const stillDoubtful = ({ doubtful }: Follow, nowMs: number): readonly Followed[] =>
+  doubtful.filter(({ atMs }) => nowMs - atMs < doubtLastsMs)
 
 function lookedAt(state: Follow, group: TargetGroup, commit: TargetCommit | undefined, atMs: number): Follow {
   const asked = { ...state.asked, look: false }
@@ -236,7 +250,7 @@ function lookedAt(state: Follow, group: TargetGroup, commit: TargetCommit | unde
     (known) => known !== undefined && isSame(known, commit),
   )
   if (ours === undefined) return { ...next, theirs: next.theirs ?? 'committed-on-target' }
-  return { ...next, followed: ours }
+  return { ...next, followed: ours, doubtful: stillDoubtful(state, atMs) }
 }
 
 /** A commit that stands for it may be replaced by any other. */
@@ -266,7 +280,11 @@ function decide(state: Follow, nowMs: number, options: FollowOptions): FollowSte
     atMs: nowMs,
   }
   const { need, commit } = needOf(state.followed, wanted, nowMs, options)
-  if (need === 'up-to-date' || need === 'would-go-back') return idle(state, need)
+  if (need === 'up-to-date' || need === 'would-go-back') {
+    const isLookDue =
+      state.doubtful.length > 0 && (seen === undefined || nowMs - seen.atMs >= options.watchMs)
+    return isLookDue ? askLook(state) : idle(state, need)
+  }
   if (nowMs < state.retryAtMs) return idle(state, 'waiting')
   if (seen === undefined || nowMs - seen.atMs > options.lookLastsMs) return askLook(state)
   if (seen.group === 'foreign') return idle(state, 'foreign-group')

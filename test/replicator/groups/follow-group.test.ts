@@ -191,6 +191,37 @@ describe('one partition of a followed group', () => {
     assert.deepEqual(play([stands(10, 9)], looking.state).actions, [commit(20)])
   })
 
+  test('knows a commit of its own that arrives behind a later one, and makes the later one again', () => {
+    const sent = play([committed(110, 2), placed(110, 20, 2), stands(10, 2)], followed10())
+    const later = play(
+      [
+        { kind: 'commit-failed', retryAtMs: 8, atMs: 3 },
+        committed(120, 8),
+        placed(120, 30, 8),
+        stands(10, 9),
+        { kind: 'committed', atMs: 10 },
+      ],
+      sent.state,
+    )
+    assert.deepEqual(later.actions, [nothing('up-to-date')])
+    // While it may still arrive it is looked whether it has.
+    assert.equal(dueAtMs(later.state, options), 1_009)
+    const looking = play([{ kind: 'time', atMs: 1_009 }], later.state)
+    assert.deepEqual(looking.actions, [{ kind: 'look' }])
+    assert.deepEqual(play([stands(20, 1_010)], looking.state).actions, [commit(30)])
+    assert.deepEqual(play([stands(25, 1_010)], looking.state).actions, [nothing('committed-on-target')])
+  })
+
+  test('does not wait for a commit any more that must have been lost', () => {
+    const past = 15 * 60_000
+    const remembered = { position: s(100), offset: t(20), metadata: 'm', atMs: 0 }
+    const events = [committed(110, past), placed(110, 30, past), free(past)]
+    const made = play([...events, { kind: 'committed', atMs: past + 1 }], newFollow([remembered])).state
+    assert.equal(dueAtMs(made, options), past + 1_000)
+    const moved = [committed(120, past + 50), placed(120, 40, past + 50), stands(20, past + 51)]
+    assert.deepEqual(play(moved, made).actions, [nothing('committed-on-target')])
+  })
+
   test('a commit that expired on the target is made again', () => {
     const looking = play([{ kind: 'time', atMs: 1_000 }], followed10())
     const gone: FollowEvent = { kind: 'looked', group: 'empty', commit: undefined, atMs: 1_001 }

@@ -252,7 +252,7 @@ class Taking {
 const unmarked = refused('the target has not written the marker that fences it', TRY_AGAIN)
 const disturbed = (records: number): PartitionRefusal =>
   refused(
-    `${records} records came to its copy while it was taken over`,
+    `${records === 1 ? 'a record' : `${records} records`} came to its copy while it was taken over`,
     'stop whoever writes there, and try again',
   )
 const found = (at: FlowPartition, outcome: TakenFrom): Found => ({

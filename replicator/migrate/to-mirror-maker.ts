@@ -18,7 +18,7 @@ import {
   progressByPlace,
 } from './flow-topics.ts'
 import { stillRuns } from './from-mirror-maker.ts'
-import { handedOver, isHandedOver } from './handed-over.ts'
+import { handedOver, isHandedOver, isMirrorMakers } from './handed-over.ts'
 import { type MirrorMaker, placeName, readStoredOffsets, type StoredOffsets } from './mirror-maker.ts'
 import { MigrationRefusedError, type PartitionRefusal, refused } from './refusal.ts'
 import { watchForLife } from './signs-of-life.ts'
@@ -45,8 +45,8 @@ type HandOverOutcome =
       /** What it had stored before; `undefined`: nothing. */
       readonly storedNext: bigint | undefined
     }
-  /** It was handed over before, and MirrorMaker 2 stands there or further. */
-  | { readonly kind: 'mirror-makers'; readonly storedNext: bigint }
+  /** It was handed over before, and MirrorMaker 2 stands there or further; or it was never taken over. */
+  | { readonly kind: 'mirror-makers'; readonly storedNext: bigint | undefined }
   /** Causeway never copied it: MirrorMaker 2 begins as it is configured, or goes on at what it had stored. */
   | { readonly kind: 'not-copied' }
   | PartitionRefusal
@@ -253,6 +253,7 @@ function planOf(
     if (storedNext !== undefined && storedNext >= sourceNext) return { kind: 'mirror-makers', storedNext }
     return { kind: 'handed-over', sourceNext, storedNext }
   }
+  if (isMirrorMakers(progress)) return { kind: 'mirror-makers', storedNext }
   if (stop !== undefined) return refused(`it has stopped: ${stop.reason}`, STOPPED)
   if (
     target === undefined ||

@@ -48,6 +48,8 @@ interface Scene {
   /** Records that are deleted at the copy's start. */
   readonly cut?: number
   readonly expected: object
+  /** Written to the copy by somebody else between the plan and the takeover, which is refused then. */
+  readonly disturbed?: string
   /** What the copy holds in the end. */
   readonly end: string
 }
@@ -99,10 +101,18 @@ const scenes: Readonly<Record<string, Scene>> = {
     ...{ source: 'abcd', copied: 'wxyz', stored: 2, end: 'wxyz' },
     expected: { kind: 'refused', reason: /says that it copied .* offset 2, and the target does not hold it/ },
   },
+  disturbed: {
+    ...{ source: 'abcdef', copied: 'abc', stored: 1, disturbed: 'd' },
+    ...{ expected: taken(2n, 1, 3n), end: 'abcd' },
+  },
   'cut-source': {
     ...{ source: 'abc', copied: 'abc', stored: 7, end: 'abc' },
     expected: { kind: 'refused', reason: /offset 8 is next, and the source ends at 3/ },
   },
+}
+const isRefused = (name: string): boolean => {
+  const { expected, disturbed } = scenes[name] ?? assert.fail(name)
+  return disturbed !== undefined || 'reason' in expected
 }
 const topicOf = (scene: string): string => `${scene}-${id}`
 
@@ -235,6 +245,10 @@ describe('what a MirrorMaker 2 left behind', { timeout: 200_000 }, () => {
     await plain.send({ topic, messages: messages(letters.slice(from + aborted.length)) })
   }
 
+  const store = async (scene: string, lastCopied: bigint | undefined) => {
+    const last = lastCopied === undefined ? undefined : sourceOffset(lastCopied)
+    await writeSourceOffsets(log, [{ ...keyOf(scene), lastCopied: last }], forever)
+  }
   const keyOf = (scene: string) => ({
     ...{ connector: 'MirrorSourceConnector', cluster: alias },
     ...{ topic: topicOf(scene), partition: 0 },
@@ -252,9 +266,9 @@ describe('what a MirrorMaker 2 left behind', { timeout: 200_000 }, () => {
     return { options: { config, flow, clock: systemClock, random: systemRandom }, mirrorMaker }
   }
 
-  async function from(confirm = true) {
+  async function from(confirm: () => Promise<boolean>) {
     const { options, mirrorMaker } = flowOfFile()
-    const request = { mirrorMaker, assumeStopped: true, confirm: async () => confirm }
+    const request = { mirrorMaker, assumeStopped: true, confirm }
     return byScene(await migrateFrom(options, request, forever))
   }
   async function to(confirm = true) {
@@ -266,9 +280,25 @@ describe('what a MirrorMaker 2 left behind', { timeout: 200_000 }, () => {
     return new Map(partitions.map((one) => [one.topic.slice(0, -id.length - 1), one]))
   }
 
-  function isAsExpected(found: Awaited<ReturnType<typeof from>>): void {
+  const planned = async () => await from(async () => false)
+  const carriedOut = async () => await from(async () => true)
+
+  async function disturb(): Promise<void> {
+    const producer = await connected(clients.target.producer())
+    for (const [name, { disturbed }] of Object.entries(scenes)) {
+      if (disturbed === undefined) continue
+      const messages = [...disturbed].map(messageOf)
+      await producer.send({ topic: `${alias}.${topicOf(name)}`, messages })
+    }
+  }
+
+  function isAsExpected(found: Awaited<ReturnType<typeof from>>, isDisturbed = false): void {
     assert.deepEqual([...found.keys()].toSorted(), Object.keys(scenes).toSorted())
-    for (const [name, { expected }] of Object.entries(scenes)) {
+    for (const [name, { expected: plan, disturbed }] of Object.entries(scenes)) {
+      const expected =
+        isDisturbed && disturbed !== undefined
+          ? { reason: /^a record came to its copy while it was taken over/ }
+          : plan
       const { topic, partition, targetTopic, ...outcome } = { ...found.get(name) } as Record<string, unknown>
       assert.deepEqual([topic, partition, targetTopic], [topicOf(name), 0, `${alias}.${topicOf(name)}`])
       if ('reason' in expected) assert.match(String(outcome.reason), expected.reason as RegExp, name)
@@ -297,18 +327,22 @@ describe('what a MirrorMaker 2 left behind', { timeout: 200_000 }, () => {
     const value = encodeSourceOffsetValue(sourceOffset(7n))
     const key = encodeSourceOffsetKey(keyOf('trailing'))
     await transaction.send({ topic: offsetsTopic, messages: [{ key, value }] })
-    await assert.rejects(from(), /has an open transaction: MirrorMaker 2 still writes/)
+    await assert.rejects(carriedOut(), /has an open transaction: MirrorMaker 2 still writes/)
     await transaction.abort()
-    await until('the marker', async () => (await from(false).catch(() => undefined)) && true)
+    await until('the marker', async () => (await planned().catch(() => undefined)) && true)
   })
 
   test('is found, and a plan changes nothing', async () => {
-    isAsExpected(await from(false))
+    isAsExpected(await planned())
     assert.ok(!(await admins.target.listTopics()).includes(`causeway.scenes-${id}.progress`))
   })
 
   test('is taken over, and copying goes on there', async () => {
-    isAsExpected(await from())
+    const found = await from(async () => {
+      await disturb()
+      return true
+    })
+    isAsExpected(found, true)
     replicate = ReplicateProcess.startOn(file)
     for (const [name, { end }] of Object.entries(scenes)) {
       const copy = `${alias}.${topicOf(name)}`
@@ -328,29 +362,37 @@ describe('what a MirrorMaker 2 left behind', { timeout: 200_000 }, () => {
       assert.equal(await lettersOf(`${alias}.${topicOf(name)}`), end, name)
     const { body } = await replicate.health('/healthz')
     const { stopped } = body.flows[0] as unknown as { stopped: { topic: string; reason: string }[] }
-    const refused = Object.keys(scenes).filter((name) => 'reason' in (scenes[name]?.expected ?? {}))
+    const refused = Object.keys(scenes).filter(isRefused)
     assert.deepEqual(stopped.map(({ topic }) => topic).toSorted(), refused.map(topicOf).toSorted())
     for (const { reason } of stopped) assert.match(reason, /^it was not taken over from MirrorMaker 2: /)
     await replicate.stop()
   })
 
   test('what was refused is looked at once more, and what is ours is left alone', async () => {
-    for (const [name, outcome] of await from(false)) {
-      const isRefused = 'reason' in (scenes[name]?.expected ?? {})
-      assert.equal(outcome.kind, isRefused ? 'refused' : 'ours', name)
+    for (const [name, outcome] of await planned()) {
+      if (name === 'disturbed')
+        assert.deepEqual([outcome.kind, 'beyond' in outcome && outcome.beyond], ['taken', 2])
+      else assert.equal(outcome.kind, isRefused(name) ? 'refused' : 'ours', name)
     }
   })
 
   test('goes back to a MirrorMaker 2, once', async () => {
-    const planned = await to(false)
+    await store('not-copied', 99n)
+    const ahead = (await to(false)).get('not-copied')
+    assert.ok(ahead?.kind === 'refused')
+    assert.match(ahead.reason, /source offset 100 is next, beyond our 3: it has copied meanwhile/)
+    await store('not-copied', undefined)
+
     const handed = await to()
-    assert.deepEqual(handed, planned)
-    const { entries } = await readSourceOffsets(log, forever)
-    const ends = new Map(entries.map(({ topic, lastCopied }) => [topic, lastCopied]))
-    for (const [name, { source, expected }] of Object.entries(scenes)) {
+    const stored = async () => {
+      const { entries } = await readSourceOffsets(log, forever)
+      return new Map(entries.map(({ topic, lastCopied }) => [topic, lastCopied]))
+    }
+    const ends = await stored()
+    for (const [name, { source }] of Object.entries(scenes)) {
       const outcome = handed.get(name)
-      if ('reason' in expected) {
-        assert.equal(outcome?.kind, 'refused', name)
+      if (isRefused(name)) {
+        assert.equal(outcome?.kind, 'mirror-makers', name)
         continue
       }
       // One more than there are letters: a marker.
@@ -359,12 +401,14 @@ describe('what a MirrorMaker 2 left behind', { timeout: 200_000 }, () => {
       assert.equal(outcome.sourceNext, end, name)
       assert.equal(ends.get(topicOf(name)), end - 1n, name)
     }
-    for (const [name, outcome] of await to())
-      assert.equal(
-        outcome.kind,
-        'reason' in (scenes[name]?.expected ?? {}) ? 'refused' : 'mirror-makers',
-        name,
-      )
+    for (const [name, outcome] of await to()) assert.equal(outcome.kind, 'mirror-makers', name)
+
+    // It may have been killed before it stored the offsets.
+    await store('exact', 4n)
+    const again = (await to()).get('exact')
+    assert.ok(again?.kind === 'handed-over')
+    assert.deepEqual([again.storedNext, again.sourceNext], [5n, 8n])
+    assert.deepEqual(await stored(), ends)
   })
 
   test('and is left to it, until it is taken back', async () => {
@@ -378,15 +422,12 @@ describe('what a MirrorMaker 2 left behind', { timeout: 200_000 }, () => {
     const { body } = await running.health('/healthz')
     const { stopped } = body.flows[0] as unknown as { stopped: { topic: string; reason: string }[] }
     const handed = stopped.filter(({ reason }) => reason === 'it was handed over to MirrorMaker 2')
-    assert.equal(
-      handed.length,
-      Object.values(scenes).filter(({ expected }) => !('reason' in expected)).length,
-    )
+    assert.equal(handed.length, Object.keys(scenes).filter((name) => !isRefused(name)).length)
     await running.stop()
-    for (const [name, outcome] of await from()) {
-      const isRefused = 'reason' in (scenes[name]?.expected ?? {})
-      assert.equal(outcome.kind, isRefused ? 'refused' : 'taken', name)
-      if (outcome.kind === 'taken') assert.equal(outcome.beyond, 0, name)
+    for (const [name, outcome] of await carriedOut()) {
+      const isTaken = name === 'disturbed' || !isRefused(name)
+      assert.equal(outcome.kind, isTaken ? 'taken' : 'refused', name)
+      if (outcome.kind === 'taken' && name !== 'disturbed') assert.equal(outcome.beyond, 0, name)
     }
   })
 })

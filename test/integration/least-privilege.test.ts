@@ -35,6 +35,8 @@ type Where =
   | 'offsets'
   | 'followed'
   | 'groups'
+  | 'mirrorSource'
+  | 'mirrorTarget'
 
 /** The README's table. READ, WRITE and ALTER imply DESCRIBE, ALTER_CONFIGS implies DESCRIBE_CONFIGS (KIP-133). */
 const documented: Readonly<Record<Where, readonly Operation[]>> = {
@@ -48,6 +50,8 @@ const documented: Readonly<Record<Where, readonly Operation[]>> = {
   offsets: ['READ'],
   followed: ['READ'],
   groups: ['CREATE', 'READ', 'WRITE'],
+  mirrorSource: ['CREATE', 'READ', 'WRITE'],
+  mirrorTarget: ['CREATE', 'READ', 'WRITE'],
 }
 
 /** How the README's table calls them. */
@@ -62,6 +66,9 @@ const rows: Readonly<Record<Where, string>> = {
   offsets: '`__consumer_offsets` on the source, to follow groups',
   followed: 'followed groups on the target',
   groups: '`causeway.<name>.groups` on the target, to follow groups',
+  mirrorSource:
+    '`heartbeats` and `mm2-offset-syncs.<target>.internal` on the source, for `mirrorMakerTopics`',
+  mirrorTarget: '`heartbeats` and `<source>.checkpoints.internal` on the target, for `mirrorMakerTopics`',
 }
 
 const resources: Readonly<Record<Where, { readonly type: number; readonly pattern: number }>> = {
@@ -75,6 +82,8 @@ const resources: Readonly<Record<Where, { readonly type: number; readonly patter
   offsets: { type: AclResourceTypes.TOPIC, pattern: ResourcePatternTypes.LITERAL },
   followed: { type: AclResourceTypes.GROUP, pattern: ResourcePatternTypes.LITERAL },
   groups: { type: AclResourceTypes.TOPIC, pattern: ResourcePatternTypes.LITERAL },
+  mirrorSource: { type: AclResourceTypes.TOPIC, pattern: ResourcePatternTypes.LITERAL },
+  mirrorTarget: { type: AclResourceTypes.TOPIC, pattern: ResourcePatternTypes.LITERAL },
 }
 
 const refusedProgress =
@@ -167,7 +176,7 @@ describe('the permissions that the README asks for', { timeout: 400_000 }, () =>
    * One topic that the target has not, and one that it has with fewer partitions and another config; a user for each
    * side with what is documented, or all of it but one operation.
    */
-  async function replicate(lack?: { where: Where; without: Operation }) {
+  async function replicate(lack?: { where: Where; without: Operation }, mirrorMakerTopics = false) {
     const run = randomUUID().slice(0, 8)
     const [fresh, present] = [`fresh-${run}`, `present-${run}`]
     const configEntries = [{ name: 'retention.ms', value: '7200000' }]
@@ -188,8 +197,12 @@ describe('the permissions that the README asks for', { timeout: 400_000 }, () =>
 
     const flow = `causeway.least-${run}.us-east.eu-west`
     const names: Readonly<Record<Where, readonly string[]>> = {
-      source: [fresh, present],
-      target: [`us-east.${fresh}`, `us-east.${present}`],
+      source: [fresh, present, ...(mirrorMakerTopics ? ['heartbeats'] : [])],
+      target: [
+        `us-east.${fresh}`,
+        `us-east.${present}`,
+        ...(mirrorMakerTopics ? ['us-east.heartbeats'] : []),
+      ],
       progress: [`causeway.least-${run}.progress`],
       map: [`causeway.least-${run}.map`],
       producers: [`causeway.least-${run}.producers`],
@@ -198,6 +211,8 @@ describe('the permissions that the README asks for', { timeout: 400_000 }, () =>
       offsets: ['__consumer_offsets'],
       followed: [group],
       groups: [`causeway.least-${run}.groups`],
+      mirrorSource: mirrorMakerTopics ? ['heartbeats', 'mm2-offset-syncs.eu-west.internal'] : [],
+      mirrorTarget: mirrorMakerTopics ? ['heartbeats', 'us-east.checkpoints.internal'] : [],
     }
     const users = { source: `reader-${run}`, target: `writer-${run}` }
     const allowed = (Object.keys(documented) as Where[]).flatMap((where) =>
@@ -210,7 +225,7 @@ describe('the permissions that the README asks for', { timeout: 400_000 }, () =>
         resourceType: resources[where].type,
         resourceName: name,
         resourcePatternType: resources[where].pattern,
-        principal: `User:${['source', 'offsets'].includes(where) ? users.source : users.target}`,
+        principal: `User:${['source', 'offsets', 'mirrorSource'].includes(where) ? users.source : users.target}`,
         host: '*',
         operation: AclOperationTypes[operation],
         permissionType: AclPermissionTypes.ALLOW,
@@ -228,7 +243,7 @@ describe('the permissions that the README asks for', { timeout: 400_000 }, () =>
       regions: { 'us-east': await region('source'), 'eu-west': await region('target') },
       topics: [{ name: fresh }, { name: present }],
       groups: [{ name: group }],
-      flows: [{ source: 'us-east', target: 'eu-west' }],
+      flows: [{ source: 'us-east', target: 'eu-west', mirrorMakerTopics }],
     }
     const start = async () => {
       const process = await ReplicateProcess.start(folder, config)
@@ -281,6 +296,33 @@ describe('the permissions that the README asks for', { timeout: 400_000 }, () =>
     await again.ready()
     await again.stop()
     assert.deepEqual(complaints(again.log), [])
+  })
+
+  test("are enough to keep MirrorMaker 2's topics", async () => {
+    const { start, targets } = await replicate(undefined, true)
+    const process = await start()
+    const written = [...targets, 'mm2-offset-syncs.eu-west.internal', 'us-east.checkpoints.internal']
+    await until(
+      `records in ${written}`,
+      async () => {
+        const offsets = await Promise.all(
+          written.map((topic) => admin.fetchTopicOffsets(topic).catch(() => [])),
+        )
+        return offsets.every(([first]) => Number(first?.high ?? 0) >= 1) || undefined
+      },
+      () => process.text,
+    )
+    await process.stop()
+    assert.deepEqual(complaints(process.log), [])
+  })
+
+  test("without WRITE for MirrorMaker 2's topics it says so, and copies all the same", async () => {
+    const { start, followed } = await replicate({ where: 'mirrorTarget', without: 'WRITE' }, true)
+    const process = await start()
+    const { reason } = await process.logged('mirror-topics-trouble')
+    assert.match(String(reason), /TOPIC_AUTHORIZATION_FAILED \(cluster eu-west.*Grant it: /)
+    await until('the group stands on the target', async () => (await followed()) === 2n || undefined)
+    await process.stop()
   })
 
   test('without READ (offsets) groups are asked one by one, for which they must be described', async () => {

@@ -1,5 +1,6 @@
 import type { TakenFrom } from '../migrate/from-mirror-maker.ts'
 import type { HandedOver } from '../migrate/to-mirror-maker.ts'
+import type { AdoptedCommit } from '../processes/migrate.ts'
 import { alignColumns } from './output.ts'
 import { formatCount } from './progress-line.ts'
 
@@ -40,6 +41,18 @@ export function handedOverLines(partitions: readonly HandedOver[]): readonly str
         return ['', '', `not handed over: ${one.reason}; ${one.wayOut}`]
     }
   })
+}
+
+const GROUPS_NAMED_MAX = 5
+
+/** Whose commits on the target the flow goes on from; no line for none. */
+export function adoptedLines(adopted: readonly AdoptedCommit[]): readonly string[] {
+  if (adopted.length === 0) return []
+  const groups = [...new Set(adopted.map(({ group }) => group))]
+  const named = groups.slice(0, GROUPS_NAMED_MAX).join(', ')
+  const more = groups.length > GROUPS_NAMED_MAX ? ` and ${groups.length - GROUPS_NAMED_MAX} more` : ''
+  const count = adopted.length === 1 ? '1 commit' : `${adopted.length} commits`
+  return [`groups: ${count} of ${named}${more}, from which they are followed on`]
 }
 
 const offset = (value: bigint | undefined): string => (value === undefined ? 'nothing' : String(value))

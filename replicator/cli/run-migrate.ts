@@ -5,11 +5,18 @@ import type { CausewayConfig } from '../config/load-config.ts'
 import { KafkaError } from '../kafka/errors.ts'
 import type { MirrorMaker } from '../migrate/mirror-maker.ts'
 import { MigrationRefusedError } from '../migrate/refusal.ts'
-import { type MirrorMakerNames, migrateFrom, migrateTo, mirrorMakerOf } from '../processes/migrate.ts'
+import {
+  type AdoptedCommit,
+  adoptGroupsOf,
+  type MirrorMakerNames,
+  migrateFrom,
+  migrateTo,
+  mirrorMakerOf,
+} from '../processes/migrate.ts'
 import type { Flow } from '../topology/model.ts'
 import { CommandFailure } from './command-failure.ts'
 import { exitCode } from './exit-codes.ts'
-import { handedOverLines, takenLines } from './migrate-lines.ts'
+import { adoptedLines, handedOverLines, takenLines } from './migrate-lines.ts'
 import { type Output, openOutput } from './output.ts'
 import { readConfig } from './read-config.ts'
 
@@ -48,7 +55,13 @@ export async function runMigrate(way: 'from-mm2' | 'to-mm2', args: MigrateArgume
     const migration = new Migration(way, config, flow, mirrorMaker, args, output)
     const partitions = await migration.run()
     isWhole &&= migration.wasAgreed && partitions.every(({ kind }) => kind !== 'refused')
-    told.push({ flow: flow.id, dryRun: args.dryRun === true, partitions })
+    const { adopted } = migration
+    told.push({
+      flow: flow.id,
+      dryRun: args.dryRun === true,
+      partitions,
+      ...(way === 'from-mm2' && { adopted }),
+    })
   }
   if (args.json === true) output.json(plain({ flows: told }))
   return isWhole ? exitCode.ok : exitCode.failed
@@ -87,6 +100,8 @@ function flowsOf(
 /** One flow's migration: shows the plan, asks if need be, carries it out. */
 class Migration {
   wasAgreed = true
+  /** Commits on the target that the flow goes on from. */
+  adopted: readonly AdoptedCommit[] = []
   readonly #way: 'from-mm2' | 'to-mm2'
   readonly #config: CausewayConfig
   readonly #flow: Flow
@@ -130,7 +145,8 @@ class Migration {
           takenLines(partitions, isPlan)
         const confirm = this.#confirmation(show(true))
         const taken = await migrateFrom(options, { ...request, confirm }, signal)
-        this.#tell(taken, show(dryRun))
+        if (this.wasAgreed) this.adopted = await adoptGroupsOf(options, taken, dryRun, signal)
+        this.#tell(taken, (partitions) => [...show(dryRun)(partitions), ...adoptedLines(this.adopted)])
         return taken
       }
       const confirm = this.#confirmation(handedOverLines)

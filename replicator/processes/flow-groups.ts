@@ -10,12 +10,11 @@ import type { FollowOptions } from '../groups/follow-group.ts'
 import { ShardGroups } from '../groups/shard-groups.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import { CopyRefiner } from '../offsets/copy-refiner.ts'
-import { prepareShardTopic } from '../shards/shard-topic.ts'
-import { internalTopics } from '../topology/internal-names.ts'
 import type { Flow, RegionAlias, Topology } from '../topology/model.ts'
 import { writesAlone } from '../topology/writes-alone.ts'
 import { commitFeed } from './commit-feeds.ts'
 import type { FlowProvenance } from './flow-provenance.ts'
+import { groupsLedger } from './groups-ledger.ts'
 
 /** A member that comes to the target and goes within is not noticed. In milliseconds. */
 const LOOK_LASTS_MS = 2_000
@@ -23,14 +22,6 @@ const LOOK_LASTS_MS = 2_000
 const WATCH_MS = 30_000
 /** Kafka's default of `offsets.retention.minutes`: seven days. */
 const RETENTION_DEFAULT_MINUTES = 10_080
-
-/** What is read rarely and fenced with the shard: as few and large segments as maps have. */
-const ledgerConfigs: ReadonlyMap<string, string> = new Map([
-  ['cleanup.policy', 'compact'],
-  ['segment.bytes', String(16 * 1024 * 1024)],
-  ['segment.ms', '600000'],
-  ['max.compaction.lag.ms', '3600000'],
-])
 
 /** Follows a flow's groups for as long as it runs. */
 export interface FlowGroups {
@@ -82,9 +73,7 @@ export function flowGroups(
       followOptions: (signal: AbortSignal) => followOptions(target, signal),
     }
   })
-  const { shards, replicationFactor } = flow
-  const topic = internalTopics(topology).groups
-  const prepared = { cluster, topic, clock, shards, replicationFactor, configs: ledgerConfigs }
+  const ledger = groupsLedger(flow, topology, { cluster, clock })
   return {
     commits: ways.find(({ direction }) => direction === forth)?.feed,
     companion: (scene) => {
@@ -101,11 +90,7 @@ export function flowGroups(
         scene,
         ways,
         cluster,
-        ledgerTopic: topic,
-        shards,
-        prepare: async (signal) => {
-          await prepareShardTopic(prepared, signal)
-        },
+        ...ledger,
         refine: (copy, span, signal, around) => refiner.refine(copy, span, signal, around),
         // Reading again is better than what `auto.offset.reset` may do: go to the end.
         rereadMax: 2n ** 63n,

@@ -1,5 +1,7 @@
 import type { CausewayConfig } from '../config/load-config.ts'
 import type { FlowOptions } from '../flow/flow-options.ts'
+import { type AdoptedCommit, adoptGroups } from '../groups/adopt-groups.ts'
+import { compileGroups } from '../groups/selected-groups.ts'
 import { LogWalks } from '../logs/log-walks.ts'
 import { type MigrationRequest, type TakenFrom, takeFromMirrorMaker } from '../migrate/from-mirror-maker.ts'
 import type { MirrorMaker } from '../migrate/mirror-maker.ts'
@@ -7,6 +9,9 @@ import { type HandedOver, type HandOverRequest, handOverToMirrorMaker } from '..
 import { flowGroupId } from '../topology/internal-names.ts'
 import type { Flow } from '../topology/model.ts'
 import { type CommandFlowOptions, withFlow } from './command-flow.ts'
+import { groupsLedger } from './groups-ledger.ts'
+
+export type { AdoptedCommit } from '../groups/adopt-groups.ts'
 
 /** What a configuration does not say of MirrorMaker 2, or says otherwise. */
 export interface MirrorMakerNames {
@@ -54,6 +59,37 @@ export async function migrateFrom(
   const replicas = flowGroupId(options.config.topology, options.flow)
   return await withLogs(options, (flow, walks) =>
     takeFromMirrorMaker(flow, walks, { ...request, replicas }, signal),
+  )
+}
+
+/**
+ * Takes the commits that MirrorMaker 2 made for groups on the target for the flow's own, so that they are followed on.
+ * @throws KafkaError
+ */
+export async function adoptGroupsOf(
+  options: CommandFlowOptions,
+  taken: readonly TakenFrom[],
+  isDryRun: boolean,
+  signal: AbortSignal,
+): Promise<readonly AdoptedCommit[]> {
+  const { config, flow, clock, random } = options
+  const places = taken.filter(({ kind }) => kind === 'taken' || kind === 'ours')
+  if (flow.groups.length === 0 || places.length === 0) return []
+  return await withFlow(options, ({ target: cluster, backoff }) =>
+    adoptGroups(
+      {
+        ...groupsLedger(flow, config.topology, { cluster, clock }),
+        flow: flow.id,
+        target: cluster,
+        selects: compileGroups(flow.groups),
+        places,
+        isDryRun,
+        clock,
+        random,
+        backoff,
+      },
+      signal,
+    ),
   )
 }
 

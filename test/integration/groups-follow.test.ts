@@ -2,6 +2,12 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { Consumer } from '@platformatic/kafka'
 import { kafkajsClient } from '../../replicator/cli/demo/kafkajs-client.ts'
+import { defaultBackoff } from '../../replicator/clock/backoff.ts'
+import { systemRandom } from '../../replicator/clock/random.ts'
+import { systemClock } from '../../replicator/clock/system-clock.ts'
+import { adoptGroups } from '../../replicator/groups/adopt-groups.ts'
+import { flowId, regionAlias } from '../../replicator/topology/identifiers.ts'
+import { internalTopics } from '../../replicator/topology/internal-names.ts'
 import type { ReadRecord } from '../kill/read-records.ts'
 import { testBrokers } from './flow-pair.ts'
 import { GroupReader, SceneGroup, truePlace } from './groups-scene.ts'
@@ -192,6 +198,45 @@ describe('groups that are followed', { timeout: 300_000 }, () => {
       await group.commit(position)
       await group.stands(await placeOf(position))
     }
+  })
+
+  test('that another replicator left on the target are followed on once they are adopted, and never back', async () => {
+    const [behind, ahead] = [new SceneGroup(scene), new SceneGroup(scene)]
+    await replicator.stop()
+    for (const [group, onSource, onTarget] of [
+      [behind, 20n, 5n],
+      [ahead, 10n, 30n],
+    ] as const) {
+      await group.commit(onSource)
+      await group.commit(await placeOf(onTarget), { side: 'target' })
+    }
+    replicator = await scene.start({ groups })
+    const witness = new SceneGroup(scene)
+    await witness.commit(2n)
+    await witness.stands(await placeOf(2n))
+    await behind.stands(await placeOf(5n))
+    await replicator.stop()
+    await adoptGroups(
+      {
+        flow: flowId(regionAlias('us-east'), regionAlias('eu-west')),
+        shards: 1,
+        target: scene.target,
+        ledgerTopic: internalTopics(scene).groups,
+        prepare: async () => {},
+        selects: (group) => group === behind.name || group === ahead.name,
+        places: [{ topic: scene.topic, partition: 0, targetTopic: scene.topic }],
+        isDryRun: false,
+        clock: systemClock,
+        random: systemRandom,
+        backoff: defaultBackoff,
+      },
+      AbortSignal.timeout(20_000),
+    )
+    replicator = await scene.start({ groups })
+    await behind.stands(await placeOf(20n))
+    await ahead.stands(await placeOf(30n))
+    await ahead.commit(40n)
+    await ahead.stands(await placeOf(40n))
   })
 
   test('that a process meant to move are moved by the next one, however late its commit comes', async () => {

@@ -1,6 +1,6 @@
 /**
- * `npm run build`: the command as it is published: compiled, and bundled into a few files, because starting is part of
- * every takeover and a thousand modules take most of a second to load.
+ * `npm run build`: the package as it is published. Here: the command, compiled, and bundled into a few files, because
+ * starting is part of every takeover and a thousand modules take most of a second to load.
  *
  *   npm run build [-- FOLDER]      (default: replicator/.package)
  */
@@ -8,10 +8,10 @@ import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { buildApp } from './build-app.ts'
+import { bundling, unbundled } from './bundling.ts'
 
 const root = join(import.meta.dirname, '..')
-/** They bring binaries, which a bundle cannot hold. */
-const external = ['@node-rs/crc32', 'lz4-napi', 'snappy']
 /** Files that the code looks for beside itself, by where it finds them in the bundle. */
 const assets: Readonly<Record<string, string>> = {
   'cli/causeway.js': join(root, 'cli/causeway.js'),
@@ -25,23 +25,13 @@ const assets: Readonly<Record<string, string>> = {
 /** Writes the package into a folder of its own. @returns the command's path, to be run by any Node from 18 on */
 export async function buildCommand(folder: string): Promise<string> {
   const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
-  const dependencies = Object.fromEntries(external.map((name) => [name, manifest.dependencies[name]]))
+  const dependencies = Object.fromEntries(unbundled.map((name) => [name, manifest.dependencies[name]]))
   await rm(folder, { recursive: true, force: true })
   await build({
+    ...bundling,
     entryPoints: [join(root, 'cli/main.ts')],
     outdir: join(folder, 'cli'),
-    bundle: true,
     splitting: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node24',
-    external,
-    legalComments: 'linked',
-    logLevel: 'warning',
-    // CommonJS inside the bundle asks for built-in modules by `require`.
-    banner: {
-      js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url)",
-    },
   })
   for (const [name, from] of Object.entries(assets)) await cp(from, join(folder, name))
   const { name, version, license, type, bin, engines } = manifest
@@ -53,6 +43,8 @@ export async function buildCommand(folder: string): Promise<string> {
 }
 
 if (import.meta.main) {
-  const command = await buildCommand(resolve(process.argv[2] ?? join(root, '.package')))
+  const folder = resolve(process.argv[2] ?? join(root, '.package'))
+  const command = await buildCommand(folder)
+  await buildApp(folder)
   process.stdout.write(`${command}\n`)
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type OffsetLookup, offsetLookupOf } from '../../../replicator/app/offset-lookup.ts'
+import type { OffsetLookup } from '../../../replicator/app/lookup-options.ts'
+import { offsetLookupOf } from '../../../replicator/app/map-lookup.ts'
 import { defaultBackoff } from '../../../replicator/clock/backoff.ts'
 import type { Cluster, FetchRequest } from '../../../replicator/kafka/cluster.ts'
 import { TopicLog } from '../../../replicator/kafka/topic-log.ts'

@@ -241,6 +241,7 @@ async function wrongPositions(
 }
 
 function timesOf(samples: readonly FollowedSample[]): Times {
+  if (samples.length === 0) throw new Error('no commit was followed: is the machine too busy?')
   const sorted = Float64Array.from(samples, ({ tookMs }) => tookMs).sort()
   return {
     median: percentile(sorted, 0.5),

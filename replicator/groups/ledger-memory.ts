@@ -48,6 +48,27 @@ export class LedgerMemory {
     else found.set(ledgerPartition, decodeFollowed(value))
   }
 
+  /**
+   * Forgets what was not refreshed for so long that the commit itself is gone, and gives what of it stands in the
+   * shard's own partition of the ledger: deleted there, the ledger stays as small as what is followed.
+   * @param beforeMs wall time, in milliseconds
+   */
+  takeOutdated(beforeMs: number): readonly FollowedKey[] {
+    const { flow, shard } = this.#options
+    const outdated: FollowedKey[] = []
+    for (const direction of ['forth', 'back'] as const) {
+      for (const [place, byGroup] of this.#found[direction]) {
+        const [, topic = '', partition = ''] = /^(.*)\/(\d+)$/.exec(place) ?? []
+        for (const [group, found] of byGroup) {
+          if ([...found.values()].flat().some(({ atMs }) => atMs >= beforeMs)) continue
+          byGroup.delete(group)
+          if (found.has(shard)) outdated.push({ flow, direction, group, topic, partition: Number(partition) })
+        }
+      }
+    }
+    return outdated
+  }
+
   /** Those of several shards in the order of time. */
   remembered(direction: FollowDirection['name']): Remembered {
     const inOrder = (found: ReadonlyMap<number, readonly Followed[]>): readonly Followed[] => {

@@ -9,7 +9,7 @@ import { LedgerRefusedError, ShardLedger } from '../shards/shard-ledger.ts'
 import type { CommitFeed } from './commit-feed.ts'
 import type { FollowOptions } from './follow-group.ts'
 import { FollowedGroups, type FollowedGroupsOptions } from './followed-groups.ts'
-import { FollowedFormatError } from './followed-record.ts'
+import { encodeFollowedKey, FollowedFormatError } from './followed-record.ts'
 import { LedgerMemory } from './ledger-memory.ts'
 import { OwnCommits } from './own-commits.ts'
 
@@ -17,6 +17,8 @@ import { OwnCommits } from './own-commits.ts'
 const FIRST_AFTER_MS = 2_500
 /** How often commits are taken on, in milliseconds: a fifth of the second within which they are to be followed. */
 const TURN_MS = 200
+/** Two retentions of commits: what was not made again for so long has expired. */
+const OUTDATED_REFRESHES = 8
 /** After something failed, in milliseconds. Each attempt may take an epoch of the shard's. */
 const RETRY_MS = 10_000
 
@@ -119,6 +121,8 @@ export class ShardGroups implements ShardCompanion {
     const { ways } = this.#options
     const follow = await Promise.all(ways.map(({ followOptions }) => followOptions(signal)))
     const memory = await this.#readLedger(signal)
+    const refreshMs = Math.max(...follow.map((options) => options.refreshMs))
+    await this.#forgetOutdated(memory, OUTDATED_REFRESHES * refreshMs, signal)
     const remember = this.#ledger.append.bind(this.#ledger)
     const own = new Map(ways.map(({ direction }) => [direction.name, new OwnCommits()]))
     const nobody = new OwnCommits()
@@ -138,6 +142,12 @@ export class ShardGroups implements ShardCompanion {
     this.#following = ways.map(({ feed }, index) =>
       feed.follow((changes) => this.#groups[index]?.take(changes)),
     )
+  }
+
+  async #forgetOutdated(memory: LedgerMemory, afterMs: number, signal: AbortSignal): Promise<void> {
+    const outdated = memory.takeOutdated(this.#options.clock.wallMs() - afterMs)
+    const tombstones = outdated.map((key) => ({ key: encodeFollowedKey(key), value: null }))
+    if (tombstones.length > 0) await this.#ledger.append(tombstones, signal)
   }
 
   /** Its own partition of the ledger first, which is fenced by it; then what former shards left in the others. */

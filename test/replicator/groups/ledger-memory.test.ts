@@ -59,4 +59,17 @@ describe('what a shard remembers of commits', () => {
     assert.equal(positions(memory), undefined)
     assert.deepEqual(positions(memory, 'back'), [3n])
   })
+
+  test('is forgotten once it was not refreshed for long, in its own partition of the ledger', () => {
+    const memory = new LedgerMemory({ flow, shards, shard: own })
+    const [stale, fresh, elsewhere] = ['stale', 'fresh', 'elsewhere'].map((group) => ({ ...forth, group }))
+    assert(stale && fresh && elsewhere)
+    memory.add(own, record(stale, [commit(1n, 10), commit(2n, 99)]))
+    memory.add(own, record(fresh, [commit(1n, 10), commit(2n, 100)]))
+    memory.add(former, record(elsewhere, [commit(1n, 10)]))
+    memory.add(own, record({ ...stale, direction: 'back', topic: 'eu/7' }, [commit(1n, 10)]))
+    assert.deepEqual(memory.takeOutdated(100), [stale, { ...stale, direction: 'back', topic: 'eu/7' }])
+    assert.deepEqual([...(memory.remembered('forth').get('orders/0')?.keys() ?? [])], ['fresh'])
+    assert.deepEqual(memory.takeOutdated(100), [])
+  })
 })

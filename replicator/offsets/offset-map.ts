@@ -2,7 +2,17 @@ import { type SourceOffset, sourceOffset, type TargetOffset, targetOffset } from
 import { type CoarseningLimits, planCoarsening } from './coarsen.ts'
 import type { Side } from './run-block.ts'
 import { type CoveredBlock, RunStore } from './run-store.ts'
-import { endOf, isUpTo, laterOf, OFFSET_MAX, offsetNumber, type Point, type Span, startOf } from './span.ts'
+import {
+  endOf,
+  isUpTo,
+  laterOf,
+  OFFSET_MAX,
+  offsetNumber,
+  type Point,
+  requireOffset,
+  type Span,
+  startOf,
+} from './span.ts'
 
 /**
  * A true statement about a partition's copy: exactly the copied records below `source` on the source lie below
@@ -102,8 +112,9 @@ export class OffsetMap {
   }
 
   /** What was acknowledged. @throws Error when it does not lie behind everything before it, on both sides */
-  append({ source, target, count }: ExactRun): void {
-    this.#append(runSpan(source, target, count))
+  append(run: ExactRun): void {
+    const span = runSpan(run)
+    if (!this.#runs.extend(span)) this.#append(span)
   }
 
   /** @throws Error when it does not lie behind everything before it, on both sides */
@@ -157,9 +168,7 @@ export class OffsetMap {
    */
   refined(span: CoarseSpan, parts: readonly (ExactRun | CoarseSpan)[]): boolean {
     const whole = coarseOf(span)
-    const spans = parts.map((part) =>
-      'count' in part ? runSpan(part.source, part.target, part.count) : coarseOf(part),
-    )
+    const spans = parts.map((part) => ('count' in part ? runSpan(part) : coarseOf(part)))
     let at = startOf(whole)
     for (const part of spans) {
       if (!isUpTo(at, startOf(part)))
@@ -256,15 +265,12 @@ const pairOf = ({ source, target }: Point): OffsetPair => ({
 /** A log start may be anything; below 0 nothing is forgotten. */
 const clamped = (offset: bigint): number => Math.min(OFFSET_MAX, Math.max(0, Number(offset)))
 
-function runSpan(source: SourceOffset, target: TargetOffset, count: number): Span {
+/** Of every batch that is copied: it makes no BigInt. */
+function runSpan({ source, target, count }: ExactRun): Span {
   if (!Number.isSafeInteger(count) || count < 1) throw new RangeError(`A run of ${count} records`)
-  return {
-    sourceFrom: offsetNumber(source),
-    sourceTo: offsetNumber(source + BigInt(count)),
-    targetFrom: offsetNumber(target),
-    targetTo: offsetNumber(target + BigInt(count)),
-    isExact: true,
-  }
+  const [sourceFrom, targetFrom] = [offsetNumber(source), offsetNumber(target)]
+  const [sourceTo, targetTo] = [requireOffset(sourceFrom + count), requireOffset(targetFrom + count)]
+  return { sourceFrom, sourceTo, targetFrom, targetTo, isExact: true }
 }
 
 const coarse = (from: Point, to: Point): Span => ({

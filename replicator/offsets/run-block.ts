@@ -1,4 +1,4 @@
-import { continues, endOf, type Point, type Span } from './span.ts'
+import { endOf, type Point, type Span } from './span.ts'
 
 /** A block is also what is written as one record: about 2 KiB. */
 export const BLOCK_SPANS_MAX = 512
@@ -98,11 +98,14 @@ export class RunBlock {
     this.#to += 1
   }
 
-  /** Lengthens the last run by one that follows it on both sides; `false` if it does not. */
-  extend(span: Span): boolean {
-    const last = this.last()
-    if (last === undefined || !continues(last, span)) return false
-    this.#write(this.#to - 1, { ...last, sourceTo: span.sourceTo, targetTo: span.targetTo })
+  /** Lengthens the last run by one that follows it on both sides; `false` if it does not. Allocates nothing. */
+  extend({ sourceFrom, sourceTo, targetFrom, targetTo, isExact }: Span): boolean {
+    const slot = this.#to - 1
+    const at = slot * FIELDS + TO
+    if (!isExact || slot < this.#from || this.#coarse[slot] !== 0) return false
+    if (this.#bounds[at] !== sourceFrom || this.#bounds[at + 1] !== targetFrom) return false
+    this.#bounds[at] = sourceTo
+    this.#bounds[at + 1] = targetTo
     return true
   }
 

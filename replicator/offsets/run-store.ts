@@ -17,7 +17,9 @@ export interface CoveredBlock {
 export class RunStore {
   readonly #blocks: RunBlock[]
   readonly #blockSpansMax: number
-  #end: Point
+  /** Two numbers, not a {@link Point}: they change with every batch. */
+  #endSource: number
+  #endTarget: number
   /** While there is no block. */
   #emptyFrom: Point
   #size = 0
@@ -27,7 +29,8 @@ export class RunStore {
   /** @param blocks as they were written, in order, each beginning where the one before ended; numbers below `nextId` */
   constructor(end: Point, blocks: readonly RunBlock[] = [], nextId = 0, blockSpansMax = BLOCK_SPANS_MAX) {
     this.#blockSpansMax = blockSpansMax
-    this.#end = end
+    this.#endSource = end.source
+    this.#endTarget = end.target
     this.#emptyFrom = end
     this.#blocks = [...blocks]
     this.#nextId = nextId
@@ -44,7 +47,7 @@ export class RunStore {
 
   /** Nothing is known from here on. */
   get end(): Point {
-    return this.#end
+    return { source: this.#endSource, target: this.#endTarget }
   }
 
   /** Spans. */
@@ -63,30 +66,49 @@ export class RunStore {
 
   *blocks(): Generator<CoveredBlock, void, void> {
     for (const [index, block] of this.#blocks.entries()) {
-      yield { block, end: this.#blocks[index + 1]?.start ?? this.#end }
+      yield { block, end: this.#blocks[index + 1]?.start ?? this.end }
     }
   }
 
   /** Appends a span at or behind {@link end} on both sides; a run that follows the last one lengthens it. */
   append(span: Span): void {
-    if (!isUpTo(this.#end, startOf(span))) throw new RangeError('A span must lie behind the end of the store')
+    if (this.extend(span)) return
+    if (!isUpTo(this.end, startOf(span))) throw new RangeError('A span must lie behind the end of the store')
     let last = this.#blocks.at(-1)
-    if (last?.extend(span) !== true) {
-      if (last === undefined || last.isFull) last = this.#openBlock(last)
-      last.push(span)
-      this.#size += 1
-    }
+    if (last === undefined || last.isFull) last = this.#openBlock(last)
+    last.push(span)
+    this.#size += 1
     last.revision = this.#nextRevision()
-    this.#end = endOf(span)
+    this.#endAt(endOf(span))
+  }
+
+  /**
+   * Lengthens the last run by one that follows it, and {@link end}, at once on both sides; `false`, with nothing
+   * changed, if it does not. That is what nearly every batch does: it allocates nothing.
+   */
+  extend(span: Span): boolean {
+    if (span.sourceFrom !== this.#endSource || span.targetFrom !== this.#endTarget) return false
+    const last = this.#blocks.at(-1)
+    if (last?.extend(span) !== true) return false
+    last.revision = this.#nextRevision()
+    this.#endSource = span.sourceTo
+    this.#endTarget = span.targetTo
+    return true
   }
 
   /** Nothing was copied between the last span and this point. */
   reach(point: Point): void {
-    const end = laterOf(this.#end, point)
-    if (end.source === this.#end.source && end.target === this.#end.target) return
-    this.#end = end
+    const before = this.end
+    const end = laterOf(before, point)
+    if (end.source === before.source && end.target === before.target) return
+    this.#endAt(end)
     const last = this.#blocks.at(-1)
     if (last !== undefined) last.revision = this.#nextRevision()
+  }
+
+  #endAt({ source, target }: Point): void {
+    this.#endSource = source
+    this.#endTarget = target
   }
 
   /** The first span that ends above a position: it holds the position, or is the next one behind it. */
@@ -115,10 +137,10 @@ export class RunStore {
         if (first.isExact && from < position) block.cutFirst(side, position)
         return
       }
-      if ((this.#blocks[1]?.start ?? this.#end)[side] > position && gone === 0) return
+      if ((this.#blocks[1]?.start ?? this.end)[side] > position && gone === 0) return
       this.#blocks.shift()
       this.#size -= gone
-      this.#emptyFrom = this.#end
+      this.#emptyFrom = this.end
     }
   }
 
@@ -209,7 +231,7 @@ export class RunStore {
   /** @param last the block that is closed by it, and must be written once more, because now its end is known */
   #openBlock(last: RunBlock | undefined): RunBlock {
     if (last !== undefined) last.revision = this.#nextRevision()
-    const start = last === undefined ? this.#emptyFrom : this.#end
+    const start = last === undefined ? this.#emptyFrom : this.end
     const block = new RunBlock(this.#nextId++, start, this.#nextRevision(), this.#blockSpansMax)
     this.#blocks.push(block)
     return block

@@ -1,5 +1,5 @@
 /**
- * Offsets inside the map are numbers, checked to lie below 2^53 where they come in: a `Float64Array` is searched
+ * Offsets inside the map are numbers, requireOffset to lie below 2^53 where they come in: a `Float64Array` is searched
  * without making a BigInt per comparison, and a partition that took a million records a second would need 285 years
  * to get there.
  */
@@ -57,9 +57,14 @@ export const merged = (first: Span, last: Span): Span => ({
 })
 
 /** @throws RangeError when it is no offset, or too large for the map */
-export function offsetNumber(offset: bigint): number {
-  if (offset < 0n || offset > BigInt(OFFSET_MAX)) {
-    throw new RangeError(`Offset ${offset} is outside 0..2^53-1, which the offset map can hold`)
+export const offsetNumber = (offset: bigint): number =>
+  // Rounding keeps the order: what lies above the largest becomes 2^53 at least.
+  requireOffset(Number(offset), offset)
+
+/** @throws RangeError when it is no offset, or too large for the map */
+export function requireOffset(offset: number, told: number | bigint = offset): number {
+  if (offset < 0 || offset > OFFSET_MAX) {
+    throw new RangeError(`Offset ${told} is outside 0..2^53-1, which the offset map can hold`)
   }
-  return Number(offset)
+  return offset
 }

@@ -54,6 +54,24 @@ function assertInOrder(store: RunStore): void {
 }
 
 describe('the store of runs', () => {
+  test('lengthens only what ends where the store does', () => {
+    const store = storeOf([exact(0, 0, 10)])
+    store.append(exact(10, 10, 5))
+    assert.deepEqual([...store.spans()], [exact(0, 0, 15)])
+    for (const beyond of [
+      { source: 16, target: 15 },
+      { source: 16, target: 16 },
+    ]) {
+      store.reach(beyond)
+      assert.equal(store.extend(exact(15, 15, 1)), false)
+      assert.throws(() => store.append(exact(15, 15, 1)), RangeError)
+      assert.deepEqual(store.end, beyond)
+    }
+    store.append(exact(16, 16, 1))
+    assert.equal(store.size, 2)
+    assertInOrder(store)
+  })
+
   test('fills one block after the other, and copies none', () => {
     const store = storeOf(apart(2000))
     assert.deepEqual(sizesOf(store), [512, 512, 512, 464])

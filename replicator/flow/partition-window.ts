@@ -102,7 +102,10 @@ export class PartitionWindow {
   readonly #memory: TargetMemory
   /** May be true for a moment after the last one has gone. */
   #hasUnsure = false
-  #acknowledged: Acknowledged
+  /** {@link acknowledged}, field by field: it changes with every batch. */
+  #sourceNext: SourceOffset
+  #targetNext: TargetOffset
+  #sequence: number
   readonly #onCopied: OnCopied
 
   /** @param start where the partition goes on; its sequence is that of the first batch */
@@ -114,13 +117,15 @@ export class PartitionWindow {
   ) {
     this.producer = producer
     this.#onCopied = onCopied
-    this.#acknowledged = start
+    this.#sourceNext = start.sourceNext
+    this.#targetNext = start.targetNext
+    this.#sequence = start.sequence
     this.#nextSequence = start.sequence
     this.#memory = memory
   }
 
   get acknowledged(): Acknowledged {
-    return this.#acknowledged
+    return { sourceNext: this.#sourceNext, targetNext: this.#targetNext, sequence: this.#sequence }
   }
 
   get bytes(): number {
@@ -185,7 +190,7 @@ export class PartitionWindow {
   }
 
   push(outgoing: Outgoing): void {
-    const last = this.#entries.at(-1)?.sourceNext ?? this.#acknowledged.sourceNext
+    const last = this.#entries.at(-1)?.sourceNext ?? this.#sourceNext
     if (outgoing.sourceNext <= last)
       throw new Error(`Batch up to ${outgoing.sourceNext} pushed behind ${last}`)
     this.#entries.push(newEntry(outgoing, outgoing.sourceNext))
@@ -197,8 +202,8 @@ export class PartitionWindow {
     const last = this.#entries.at(-1)
     if (last !== undefined) {
       if (sourceNext > last.sourceNext) last.sourceNext = sourceNext
-    } else if (sourceNext > this.#acknowledged.sourceNext) {
-      this.#acknowledged = { ...this.#acknowledged, sourceNext }
+    } else if (sourceNext > this.#sourceNext) {
+      this.#sourceNext = sourceNext
     }
   }
 
@@ -217,7 +222,8 @@ export class PartitionWindow {
       entry.sequence = this.#nextSequence
       entry.sentMs = this.#memory.nowMs()
       this.#nextSequence = sequenceAfter(this.#nextSequence, entry.outgoing.records)
-      rewriteForTarget(entry.outgoing.batch, 0, { ...this.producer, baseSequence: entry.sequence })
+      const { producerId, producerEpoch } = this.producer
+      rewriteForTarget(entry.outgoing.batch, 0, { producerId, producerEpoch, baseSequence: entry.sequence })
     }
     return entry.outgoing
   }
@@ -307,7 +313,7 @@ export class PartitionWindow {
       lease.release()
     }
     this.#queuedFrom = Math.min(this.#queuedFrom, this.#entries.length)
-    return this.#entries.at(-1)?.sourceNext ?? this.#acknowledged.sourceNext
+    return this.#entries.at(-1)?.sourceNext ?? this.#sourceNext
   }
 
   /** Gives everything up and releases its memory. In-flight batches must have settled. */
@@ -330,29 +336,25 @@ export class PartitionWindow {
   }
 
   #advance(counts: SettledCounts): Acknowledgement['gap'] {
-    let done = 0
     let gap: Acknowledgement['gap']
-    for (const { state, outgoing, sourceNext, targetBase } of this.#entries) {
-      if (state !== 'acknowledged' || targetBase === undefined) break
-      const { targetNext, sequence } = this.#acknowledged
-      if (targetBase !== targetNext) gap = { from: gap?.from ?? targetNext, to: targetBase }
-      this.#acknowledged = {
-        sourceNext,
-        targetNext: targetOffset(targetBase + BigInt(outgoing.records)),
-        sequence: sequenceAfter(sequence, outgoing.records),
-      }
+    while (true) {
+      const entry = this.#entries[0]
+      if (entry?.targetBase === undefined || entry.state !== 'acknowledged') return gap
+      const { outgoing, targetBase } = entry
+      const { records, batch } = outgoing
+      if (targetBase !== this.#targetNext) gap = { from: gap?.from ?? this.#targetNext, to: targetBase }
+      this.#sourceNext = entry.sourceNext
+      this.#targetNext = targetOffset(targetBase + BigInt(records))
+      this.#sequence = sequenceAfter(this.#sequence, records)
       this.#onCopied(outgoing, targetBase)
-      counts.records += outgoing.records
-      counts.bytes += outgoing.batch.length
+      counts.records += records
+      counts.bytes += batch.length
       counts.batches++
-      this.#bytes -= outgoing.batch.length
+      this.#bytes -= batch.length
       outgoing.lease.release()
-      done++
+      this.#entries.shift()
+      this.#queuedFrom--
     }
-    if (done === 0) return undefined
-    this.#entries.splice(0, done)
-    this.#queuedFrom -= done
-    return gap
   }
 
   #requireSettled(): void {

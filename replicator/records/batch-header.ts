@@ -110,15 +110,16 @@ export const isProducedBy = (
 ): boolean =>
   producerEpoch(buffer, at) === producer.producerEpoch && producerId(buffer, at) === producer.producerId
 
-/** Sequence numbers there are: after 2^31 - 1 comes 0. */
-const SEQUENCES = 0x8000_0000
+/** After the largest sequence number comes 0. */
+const SEQUENCE_MAX = 0x7fff_ffff
 
 /** The sequence after `count` records: after 2^31 - 1 comes 0. Without idempotence (-1) there is none. */
 export const sequenceAfter = (sequence: number, count: number): number =>
-  sequence < 0 ? sequence : (sequence + count) % SEQUENCES
+  // A mask is cheaper than `%` of numbers that do not fit into 32 bits.
+  sequence < 0 ? sequence : (sequence + count) & SEQUENCE_MAX
 
 /** How many records on from the sequence `from` the sequence `to` is, in 0 to 2^31 - 1. Neither may be -1. */
-export const sequenceDistance = (from: number, to: number): number => (to - from + SEQUENCES) % SEQUENCES
+export const sequenceDistance = (from: number, to: number): number => (to - from) & SEQUENCE_MAX
 
 const idScratch = new BigInt64Array(1)
 const idHalves = new DataView(idScratch.buffer)

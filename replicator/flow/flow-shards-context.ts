@@ -25,7 +25,7 @@ export interface FlowShardsContext {
   readonly starter: PartitionStarter
   readonly reader: SourceReader
   readonly writer: TargetWriter
-  readonly around: PartitionSurroundings
+  readonly around: Omit<PartitionSurroundings, 'mayWrite'>
   readonly counts: SettledCounts
   readonly tasks: TaskSet
   readonly turn: TurnClock

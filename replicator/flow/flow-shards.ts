@@ -119,18 +119,6 @@ export class FlowShards implements ShardHolder {
     }
   }
 
-  /** Whether the partition's shard is ours without doubt. */
-  mayWrite(partition: PartitionFlow): boolean {
-    const held = this.#owners.get(partition)
-    if (held === undefined) return false
-    const { turn } = this.#context
-    if (held.judgedTurn !== turn.number) {
-      held.judgedTurn = turn.number
-      held.isProven = held.shard.isProven()
-    }
-    return held.isProven
-  }
-
   /** Asks whether the partition's shard is still ours, and lets its partitions send if so. */
   prove(partition: PartitionFlow): void {
     const held = this.#owners.get(partition)
@@ -274,7 +262,13 @@ export class FlowShards implements ShardHolder {
     this.#keep(held)
     const { options, turn, memoryMs, around, counts, reader } = this.#context
     const map = held.maps?.start(started)
-    const partition = newPartition(started, { turn, memoryMs, around, counts, map })
+    const partition = newPartition(started, {
+      turn,
+      memoryMs,
+      around: { ...around, mayWrite: () => held.shard.isProven(turn) },
+      counts,
+      map,
+    })
     const { from, sourceNext, recovered } = started
     const topic = pair.source.name
     const at = { flow: options.flow.id, topic, partition: index }

@@ -301,7 +301,7 @@ class FlowEngine {
       this.#state = 'running'
   }
 
-  #surroundings(): PartitionSurroundings {
+  #surroundings(): Omit<PartitionSurroundings, 'mayWrite'> {
     const { announce, flow, rule, origins } = this.#options
     const place = (partition: PartitionFlow): { flow: typeof flow.id; topic: string; partition: number } => ({
       flow: flow.id,
@@ -327,7 +327,6 @@ class FlowEngine {
       onRecovered: (partition) => announce({ ...place(partition), kind: 'partition-recovered' }),
       onStopped: (partition, reason, wayOut) =>
         announce({ ...place(partition), kind: 'partition-stopped', reason, wayOut }),
-      mayWrite: (partition) => this.#shards?.mayWrite(partition) ?? false,
       onUnproven: (partition) => this.#shards?.prove(partition),
       onStale: (partition) => this.#shards?.takeAnew(partition),
       onTargetGap: (...gap) => this.#watches.targetGap(...gap),

@@ -30,9 +30,6 @@ export interface HeldShard {
   isKept: boolean
   /** It goes to another process: nothing new is started. */
   isLeaving: boolean
-  /** Whether the shard was without doubt ours in the turn that was judged last. */
-  isProven: boolean
-  judgedTurn: number
   /** A proof of ownership is being asked for. */
   isProving: boolean
 }
@@ -58,8 +55,6 @@ export function heldShard(
     isKept: false,
     isLeaving: false,
     isProving: false,
-    isProven: false,
-    judgedTurn: -1,
   }
 }
 

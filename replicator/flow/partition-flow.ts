@@ -108,16 +108,17 @@ export class PartitionFlow implements Sender {
     return behind > 0n ? Number(behind) : 0
   }
 
+  get wantsToSend(): boolean {
+    return !this.#isEnded && !this.#isStale && this.window.canSend
+  }
+
   /** Looks at everything that may forbid it, and tells those who can lift it. */
-  get canSend(): boolean {
-    if (this.#isEnded || this.#isStale || !this.window.canSend) return false
-    if (this.window.isStale) {
-      this.takeAnew()
-      return false
-    }
-    if (this.#around.mayWrite(this)) return true
-    this.#around.onUnproven(this)
-    return false
+  send(): Outgoing | undefined {
+    if (!this.wantsToSend) return undefined
+    if (this.window.isStale) this.takeAnew()
+    else if (this.#around.mayWrite()) return this.window.send()
+    else this.#around.onUnproven(this)
+    return undefined
   }
 
   /** Sends nothing more; the partition is to be taken anew. */
@@ -233,10 +234,6 @@ export class PartitionFlow implements Sender {
     if (this.window.inFlight === 0) this.window.abandon()
   }
 
-  send(): Outgoing {
-    return this.window.send()
-  }
-
   settled(outgoing: Outgoing, result: ProduceResult['result']): void {
     if (result.ok) this.#acknowledged(outgoing, result.value.baseOffset)
     else this.window.refuse(outgoing, result.error, mayBeAppended(result.error))
@@ -301,7 +298,7 @@ export class PartitionFlow implements Sender {
       this.epochs.tookAnswer(records, first, last)
       this.#lastTimestampMs = maxTimestampMs(records, last)
     }
-    if (this.canSend) this.#around.onSendable(this)
+    if (this.wantsToSend) this.#around.onSendable(this)
   }
 
   #isAborted(raw: RawBatch, aborted: AbortedFilter | undefined): boolean {

@@ -18,8 +18,8 @@ export interface SurroundingsOf<Partition> {
   /** What {@link onWaiting} told is over. */
   readonly onRecovered: (partition: Partition) => void
   readonly onStopped: (partition: Partition, reason: string, wayOut: string) => void
-  /** Whether this process is known to own the partition's shard at this very moment. */
-  readonly mayWrite: (partition: Partition) => boolean
+  /** Whether this process is known to own the partition's shard at this very moment. Asked for every batch. */
+  readonly mayWrite: () => boolean
   /** There is something to send and {@link mayWrite} says no. */
   readonly onUnproven: (partition: Partition) => void
   /** Only the target's log can tell what became of what was sent: the partition must be taken anew. */

@@ -11,8 +11,10 @@ import type { Outgoing } from './partition-window.ts'
 export interface Sender {
   readonly targetTopic: string
   readonly partition: number
-  readonly canSend: boolean
-  send(): Outgoing
+  /** It has a batch for which there is room in flight; whether it may be sent, {@link send} decides. */
+  readonly wantsToSend: boolean
+  /** The next batch, if there is one that may be sent now. */
+  send(): Outgoing | undefined
   /** The broker cannot be reached for now. */
   shrink(): void
   /** The broker's answer about a batch that {@link send} gave. */
@@ -103,12 +105,12 @@ export class TargetLane {
     let bytes = 0
     while (this.#ready.length > 0 && bytes < this.#context.limits.produceBytesMax) {
       const sender = this.#ready.shift()!
-      if (sender.canSend) {
-        const outgoing = sender.send()
+      const outgoing = sender.send()
+      if (outgoing !== undefined) {
         gathered.push({ sender, outgoing })
         bytes += outgoing.batch.length
       }
-      if (sender.canSend) again.push(sender)
+      if (outgoing !== undefined && sender.wantsToSend) again.push(sender)
       else this.#queued.delete(sender)
     }
     this.#ready.push(...again)
@@ -141,7 +143,7 @@ export class TargetLane {
     } finally {
       this.#requests--
       for (const { sender } of batches) {
-        if (sender.canSend && !this.#queued.has(sender)) {
+        if (sender.wantsToSend && !this.#queued.has(sender)) {
           this.#queued.add(sender)
           this.#ready.push(sender)
         }

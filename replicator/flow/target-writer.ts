@@ -39,7 +39,7 @@ export class TargetWriter {
       this.#leaderless.delete(partition)
       this.offer(partition)
     }
-    for (const partition of [...this.#laneOf.keys()]) if (partition.canSend) this.offer(partition)
+    for (const partition of [...this.#laneOf.keys()]) if (partition.wantsToSend) this.offer(partition)
   }
 
   /** Cuts every connection; what is in flight settles as refused. */

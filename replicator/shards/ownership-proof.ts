@@ -27,10 +27,9 @@ export class OwnershipProof {
     if (this.#given === undefined || at.monotonicMs > this.#given.monotonicMs) this.#given = at
   }
 
-  /** In milliseconds; infinite as long as nothing is proven. Asked for every batch: allocates nothing. */
-  ageMs(): number {
+  /** In milliseconds, by default as of now; infinite as long as nothing is proven. */
+  ageMs(at: Instant = this.now()): number {
     if (this.#given === undefined) return Number.POSITIVE_INFINITY
-    const sinceMs = this.#clock.monotonicMs() - this.#given.monotonicMs
-    return Math.max(sinceMs, this.#clock.wallMs() - this.#given.wallMs)
+    return Math.max(at.monotonicMs - this.#given.monotonicMs, at.wallMs - this.#given.wallMs)
   }
 }

@@ -15,7 +15,7 @@ import { isFenced, ShardLostError } from './fenced.ts'
 import { addToTransaction, boundsOf, type FencePlace, type FenceRefusal, fenceFormer } from './fencing.ts'
 import { formerProducers } from './former-producers.ts'
 import type { OwnershipLimits } from './ownership-limits.ts'
-import { OwnershipProof } from './ownership-proof.ts'
+import { type Instant, OwnershipProof } from './ownership-proof.ts'
 import {
   encodeOwnerKey,
   encodeProgress,
@@ -116,9 +116,9 @@ export class Shard {
     return this.#view.of(topic, partition)
   }
 
-  /** Whether batches may be sent: nobody can have taken the shard over in silence. */
-  isProven(): boolean {
-    return this.#proof.ageMs() <= this.#options.limits.proofMaxMs
+  /** Whether batches may be sent, by default now: nobody can have taken the shard over in silence. */
+  isProven(at?: Instant): boolean {
+    return this.#proof.ageMs(at) <= this.#options.limits.proofMaxMs
   }
 
   /**

@@ -62,6 +62,7 @@ describe('the age of a proof of ownership', () => {
     at.wallMs += 40
     proof.given(asked)
     assert.equal(proof.ageMs(), 40)
+    assert.equal(proof.ageMs({ ...asked, wallMs: asked.wallMs + 30 }), 30, 'as of another instant')
   })
 
   test('a machine that is suspended may stop its monotonic clock: the wall clock tells', () => {

@@ -127,6 +127,9 @@ function isUnsettled<Value>(answer: Result<Value> | undefined, attempt: number):
   return answer === undefined || (!answer.ok && worthAnotherAttempt(answer.error, attempt))
 }
 
+/** One for all: an abort without a reason makes an error with a stack, for every request. */
+const nobodyWaits = new Error('nobody waits for the deadline any more')
+
 /** Runs with a signal that aborts with the caller's reason, or with a `timeout` error at the deadline. */
 async function withDeadline<T>(
   policy: RetryPolicy,
@@ -146,7 +149,7 @@ async function withDeadline<T>(
   try {
     return await run(link.signal)
   } finally {
-    timer.abort()
+    timer.abort(nobodyWaits)
     link.release()
   }
 }

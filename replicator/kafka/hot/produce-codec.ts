@@ -36,8 +36,8 @@ export function layOutProduce(request: ProduceRequest): ProduceBody {
     .int32(request.timeoutMs)
     .uvarint(topics.size + 1)
   for (const [topic, batches] of topics) {
-    small.string(topic).uvarint(batches.length + 1)
-    for (const { partition, batch } of batches) {
+    small.string(topic).uvarint(batches.size + 1)
+    for (const [partition, batch] of batches) {
       small.int32(partition).uvarint(batch.length + 1)
       pieces.push(small.view(pieceStart), batch)
       pieceStart = small.length
@@ -51,18 +51,26 @@ export function layOutProduce(request: ProduceRequest): ProduceBody {
   return { pieces, bytes: small.length + batchBytes }
 }
 
-function groupByTopic(batches: readonly ProduceBatch[]): ReadonlyMap<string, readonly ProduceBatch[]> {
-  const topics = new Map<string, ProduceBatch[]>()
-  const seen = new Set<string>()
-  for (const batch of batches) {
-    const key = `${batch.topic}/${batch.partition}`
-    if (seen.has(key)) throw new Error(`Two batches for ${key} in one Produce request`)
-    seen.add(key)
-    const group = topics.get(batch.topic)
-    if (group === undefined) topics.set(batch.topic, [batch])
-    else group.push(batch)
+/** By topic, then by partition. No text is made: this is done for every batch. */
+type ByPlace<Value> = Map<string, Map<number, Value>>
+
+function groupByTopic(batches: readonly ProduceBatch[]): ByPlace<Buffer> {
+  const topics: ByPlace<Buffer> = new Map()
+  for (const { topic, partition, batch } of batches) {
+    const group = partitionsOf(topics, topic)
+    if (group.has(partition)) throw new Error(`Two batches for ${topic}/${partition} in one Produce request`)
+    group.set(partition, batch)
   }
   return topics
+}
+
+function partitionsOf<Value>(topics: ByPlace<Value>, topic: string): Map<number, Value> {
+  let partitions = topics.get(topic)
+  if (partitions === undefined) {
+    partitions = new Map()
+    topics.set(topic, partitions)
+  }
+  return partitions
 }
 
 /*
@@ -83,18 +91,19 @@ export function readProduce(
   batches: readonly ProduceBatch[],
   place: ErrorPlace,
 ): ProduceAnswer {
-  const answered = new Map<string, ProduceResult>()
+  const answered: ByPlace<ProduceResult> = new Map()
   for (let topics = cursor.arrayLength(); topics > 0; topics--) {
     const topic = cursor.nullableString() ?? ''
+    const partitions = partitionsOf(answered, topic)
     for (let left = cursor.arrayLength(); left > 0; left--) {
       const result = readPartition(cursor, topic, place)
-      answered.set(`${topic}/${result.partition}`, result)
+      partitions.set(result.partition, result)
     }
     cursor.skipTags()
   }
   const throttleMs = cursor.int32()
   const results = batches.map(({ topic, partition }): ProduceResult => {
-    const result = answered.get(`${topic}/${partition}`)
+    const result = answered.get(topic)?.get(partition)
     return (
       result ?? {
         topic,

@@ -1,5 +1,6 @@
 /**
- * How long it takes to refine a coarse span of the offset map from the logs of real brokers:
+ * How long it takes to refine a coarse span of the offset map from the logs of real brokers, and how long a look-up that
+ * has to does:
  *
  *   node test/bench/offsets/measure-refine.ts [records of a batch]
  *
@@ -23,6 +24,7 @@ import { sourceOffset, targetOffset } from '../../../replicator/records/offsets.
 import { regionAlias } from '../../../replicator/topology/identifiers.ts'
 import { createTopics } from '../../integration/create-topics.ts'
 import { buildBatch, recordsOf } from '../../simulation/record-batches.ts'
+import { mapTopic, registerProducer, summary, timeLookups } from './measure-lookup.ts'
 
 const records = 100_000
 const rounds = 7
@@ -89,9 +91,7 @@ async function measure(cluster: Cluster, topics: readonly [string, string], coun
     told = first !== undefined && 'count' in first ? `${first.count} exact` : result.kind
     await walks.close()
   }
-  const sorted = times.toSorted((one, other) => one - other)
-  const ms = (at: number) => `${sorted[at]?.toFixed(1)} ms`
-  return `first ${times[0]?.toFixed(1)} ms, median ${ms(Math.floor(rounds / 2))}, slowest ${ms(rounds - 1)} (${told})`
+  return `${summary(times)} (${told})`
 }
 
 const signal = AbortSignal.timeout(240_000)
@@ -104,8 +104,10 @@ const cluster = createKafkaCluster({ alias, settings, clock: systemClock, random
 const admin = kafkajsClient('measure-refine', broker.bootstrap).admin()
 try {
   await admin.connect()
+  await createTopics(admin, [{ topic: mapTopic, numPartitions: 1 }])
+  await registerProducer(cluster, 900_001n, signal)
   for (const batchRecords of process.argv[2] === undefined ? [1000, 1] : [Number(process.argv[2])]) {
-    const topics = [`source-${batchRecords}`, `target-${batchRecords}`] as const
+    const topics = [`records-${batchRecords}`, `us-east.records-${batchRecords}`] as const
     await createTopics(
       admin,
       topics.map((topic) => ({ topic, numPartitions: 1 })),
@@ -118,6 +120,10 @@ try {
         say(
           `batches of ${batchRecords}, ${count} records, ${bytesMax > 2 ** 40 ? 'no budget' : '64 MiB'}: ${await measure(cluster, topics, count, bytesMax)}`,
         )
+    for (const count of [10_000, 1000])
+      say(
+        `batches of ${batchRecords}, ${count} records, as a look-up: ${await timeLookups({ cluster, bootstrap: broker.bootstrap, topics, count, rounds })}`,
+      )
   }
 } finally {
   await admin.disconnect()

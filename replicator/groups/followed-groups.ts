@@ -25,8 +25,6 @@ const COMMIT_RETRY_MS = 1_000
 const STEPS_PER_TURN = 4
 /** How often it is looked whether there is something to refine, in milliseconds. */
 const REFINE_LOOK_MS = 200
-/** Groups that commit at the same time. */
-const COMMITS_AT_ONCE = 256
 
 /** @throws KafkaError when a log cannot be read; the signal's reason */
 export type RefineSpan = (
@@ -40,7 +38,8 @@ export interface FollowedGroupsOptions {
   readonly flow: FlowId
   readonly direction: FollowDirection
   /** Where commits are made. */
-  readonly target: Pick<Cluster, 'listOffsets' | 'describeGroups' | 'groupOffsets' | 'commitGroupOffsets'>
+  readonly target: Pick<Cluster, 'listOffsets' | 'describeGroups' | 'groupOffsets'>
+  readonly commits: Pick<Cluster, 'commitGroupOffsets'>
   readonly feed: Pick<CommitFeed, 'of'>
   readonly clock: Clock
   /** How many offsets may be read again by a group whose position is from before the map. */
@@ -247,15 +246,12 @@ export class FollowedGroups {
       throw error
     }
     const groups = [...Map.groupBy(wanted, ({ at }) => at.group)]
-    for (let first = 0; first < groups.length; first += COMMITS_AT_ONCE) {
-      const some = groups.slice(first, first + COMMITS_AT_ONCE)
-      await Promise.all(some.map(([group, commits]) => this.#commitGroup(group, commits, signal)))
-    }
+    await Promise.all(groups.map(([group, commits]) => this.#commitGroup(group, commits, signal)))
     return true
   }
 
   async #commitGroup(group: string, commits: readonly WantedCommit[], signal: AbortSignal): Promise<void> {
-    const { target, clock } = this.#options
+    const { commits: target, clock } = this.#options
     const known = commits.flatMap((wanted) => {
       const onTarget = this.#onTarget(wanted.at)
       if (onTarget === undefined) this.#failed(wanted.at)

@@ -23,7 +23,7 @@ const OUTDATED_REFRESHES = 8
 const RETRY_MS = 10_000
 
 /** One way in which groups are followed. */
-export interface FollowWay extends Pick<FollowedGroupsOptions, 'direction' | 'target'> {
+export interface FollowWay extends Pick<FollowedGroupsOptions, 'direction' | 'target' | 'commits'> {
   readonly feed: CommitFeed
   readonly followOptions: (signal: AbortSignal) => Promise<FollowOptions>
 }
@@ -89,7 +89,8 @@ export class ShardGroups implements ShardCompanion {
     const { clock } = this.#options
     for (;;) {
       const isDone = await this.#attempt(signal, () => this.#turn(signal))
-      await clock.sleep(isDone ? TURN_MS : RETRY_MS, signal)
+      // All shards' turns fall together, so that what they commit for a group goes in one request.
+      await clock.sleep(isDone ? TURN_MS - (clock.monotonicMs() % TURN_MS) : RETRY_MS, signal)
     }
   }
 

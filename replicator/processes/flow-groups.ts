@@ -7,6 +7,7 @@ import { tellShardTroubles } from '../flow/shard-troubles.ts'
 import type { CommitFeed } from '../groups/commit-feed.ts'
 import { back, forth } from '../groups/follow-direction.ts'
 import type { FollowOptions } from '../groups/follow-group.ts'
+import { MergedCommits } from '../groups/merged-commits.ts'
 import { ShardGroups } from '../groups/shard-groups.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import { CopyRefiner } from '../offsets/copy-refiner.ts'
@@ -65,11 +66,16 @@ export function flowGroups(
       onTrouble: (reason) => onTrouble(-1 - index, reason),
     })
     const target = clusterOf(to)
+    const commits = new MergedCommits(target, clock)
     return {
       direction,
       target,
+      commits,
       feed: feed.feed,
-      close: feed.close,
+      async close() {
+        commits.close()
+        await feed.close()
+      },
       followOptions: (signal: AbortSignal) => followOptions(target, signal),
     }
   })

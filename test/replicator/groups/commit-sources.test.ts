@@ -14,7 +14,7 @@ import type { MemoryCluster } from '../../simulation/memory-cluster.ts'
 import { ShardScene } from '../shards/shard-scene.ts'
 
 const orders = { topic: 'orders', partition: 0 }
-const limits = { fastestMs: 100, slowestMs: 800, groupsMax: 100 }
+const limits = { fastestMs: 100, keenMs: 1_000, slowestMs: 800, groupsMax: 100 }
 const selects = (group: string) => group !== 'other'
 
 type MakeSource = (scene: SourceScene) => CommitSource
@@ -162,20 +162,22 @@ describe('commits from the offsets topic, when it', () => {
 })
 
 describe('the schedule of polls', () => {
-  test('asks groups that move often, others ever less often', () => {
+  test('asks groups that move often, others after a while ever less often', () => {
     const schedule = new PollSchedule(limits)
     schedule.setGroups(['a', 'b'], 0)
     assert.deepEqual(schedule.due(0), ['a', 'b'])
-    schedule.asked('a', true, 0)
-    schedule.asked('b', false, 0)
-    assert.deepEqual(schedule.due(100), ['a'])
-    assert.deepEqual(schedule.due(150), ['a', 'b'])
-    assert.equal(schedule.nextAtMs(), 100)
-    for (let k = 0; k < 20; k++) schedule.asked('b', false, 0)
-    assert.deepEqual(schedule.due(799), ['a'])
-    assert.deepEqual(schedule.due(800), ['a', 'b'])
+    for (let nowMs = 0; nowMs <= 1_000; nowMs += 100) {
+      schedule.asked('a', nowMs === 900, nowMs)
+      schedule.asked('b', false, nowMs)
+    }
+    assert.deepEqual(schedule.due(1_100), ['a'])
+    assert.deepEqual(schedule.due(1_150), ['a', 'b'])
+    assert.equal(schedule.nextAtMs(), 1_100)
+    for (let k = 0; k < 20; k++) schedule.asked('b', false, 1_000)
+    assert.deepEqual(schedule.due(1_799), ['a'])
+    assert.deepEqual(schedule.due(1_800), ['a', 'b'])
     schedule.setGroups(['b'], 0)
-    assert.deepEqual(schedule.due(800), ['b'])
+    assert.deepEqual(schedule.due(1_800), ['b'])
   })
 
   test('asks about so many at once, the most overdue first', () => {

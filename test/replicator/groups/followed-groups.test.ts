@@ -60,6 +60,7 @@ class Scene {
             flow,
             direction,
             target: this.clusters[direction === forth ? 'eu' : 'us'],
+            commits: this.clusters[direction === forth ? 'eu' : 'us'],
             feed: { of: () => [] },
             clock: this.clock,
             rereadMax: 2n ** 63n,

@@ -17,13 +17,13 @@ import {
 import { prepareMirrorTopic } from '../../replicator/offsets/mm2/prepare-topic.ts'
 import {
   checkpointsTopic,
-  heartbeatsTopic,
   offsetSyncsTopic,
   type PolicySettings,
   remoteTopic,
   replicationPolicy,
 } from '../../replicator/offsets/mm2/replication-policy.ts'
 import { sourceOffset, targetOffset } from '../../replicator/records/offsets.ts'
+import { heartbeatsTopic } from '../../replicator/topology/heartbeats.ts'
 import { regionAlias } from '../../replicator/topology/identifiers.ts'
 import { testBrokers } from './flow-pair.ts'
 import { type JavaMirrorState, readMirrorStates } from './mirror-java.ts'

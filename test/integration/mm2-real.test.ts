@@ -21,7 +21,6 @@ import {
 import { prepareMirrorTopic } from '../../replicator/offsets/mm2/prepare-topic.ts'
 import {
   checkpointsTopic,
-  heartbeatsTopic,
   offsetSyncsTopic,
   remoteTopic,
   replicationPolicy,
@@ -36,6 +35,7 @@ import {
 import { readSourceOffsets, writeSourceOffsets } from '../../replicator/offsets/mm2/source-offsets-topic.ts'
 import type { DecodedRecord } from '../../replicator/records/decode.ts'
 import { sourceOffset } from '../../replicator/records/offsets.ts'
+import { heartbeatsTopic } from '../../replicator/topology/heartbeats.ts'
 import { regionAlias } from '../../replicator/topology/identifiers.ts'
 import { testBrokers, until } from './flow-pair.ts'
 import { RealMirrorMaker } from './real-mirror-maker.ts'

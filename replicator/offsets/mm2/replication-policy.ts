@@ -1,7 +1,5 @@
 import { heartbeatsTopic } from '../../topology/heartbeats.ts'
 
-export { heartbeatsTopic }
-
 /** Which of MirrorMaker 2's replication policies names the topics. */
 export interface ReplicationPolicy {
   /** `identity`: IdentityReplicationPolicy (KAFKA-9726, 3.0), which renames nothing but heartbeats. */
@@ -93,21 +91,6 @@ export function originalTopic(policy: ReplicationPolicy, topic: string): string 
     if (upstream === undefined || upstream === name) return name
     name = upstream
   }
-}
-
-/**
- * The topic that a checkpoint names: the copy of the group's topic on the target. For a copy of one of the target's
- * topics it is that topic, so that a group that failed over finds back. (MirrorMaker 2 strips every hop there: of
- * `B.C.t` on A it names `t`, which on B is another topic than `C.t`, where the records are.)
- */
-export function checkpointedTopic(
-  policy: ReplicationPolicy,
-  flow: { readonly source: string; readonly target: string },
-  topic: string,
-): string {
-  const own =
-    topicSource(policy, topic, flow.source) === flow.target ? upstreamTopic(policy, topic) : undefined
-  return own ?? remoteTopic(policy, flow.source, topic)
 }
 
 /** Whether a topic is `heartbeats` or a copy of it, over any number of hops. */

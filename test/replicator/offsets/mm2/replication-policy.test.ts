@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import {
-  checkpointedTopic,
   checkpointsTopic,
   isCheckpointsTopic,
   isHeartbeatsTopic,
@@ -77,15 +76,6 @@ describe('names by replication policy', () => {
         assert.equal(originalTopic(policy, copy), originalTopic(policy, topic))
       }),
     )
-  })
-
-  test("checkpoints name the copy, or the target's own topic", () => {
-    const flow = { source: 'A', target: 'B' }
-    assert.equal(checkpointedTopic(dots, flow, 't'), 'A.t')
-    assert.equal(checkpointedTopic(dots, flow, 'C.t'), 'A.C.t')
-    assert.equal(checkpointedTopic(dots, flow, 'B.t'), 't')
-    assert.equal(checkpointedTopic(dots, flow, 'B.C.t'), 'C.t')
-    assert.equal(checkpointedTopic(identity, flow, 'B.t'), 'B.t')
   })
 
   test('heartbeats and checkpoints topics are known by their names', () => {

@@ -123,8 +123,8 @@ export const brokenVariants: readonly BrokenVariant[] = [
     edits: [
       {
         file: 'flow/partition-window.ts',
-        from: 'sequence: sequenceAfter(sequence, outgoing.records),',
-        to: 'sequence,',
+        from: 'this.#sequence = sequenceAfter(this.#sequence, records)',
+        to: '',
       },
     ],
     seedsMax: 50,
@@ -165,7 +165,7 @@ export const brokenVariants: readonly BrokenVariant[] = [
     edits: [
       {
         file: 'shards/shard.ts',
-        from: 'return this.#proof.ageMs() <= this.#options.limits.proofMaxMs',
+        from: 'return this.#proof.ageMs(at) <= this.#options.limits.proofMaxMs',
         to: 'return true',
       },
     ],
@@ -190,9 +190,14 @@ export const brokenVariants: readonly BrokenVariant[] = [
     story: "lengthens a map's run by records that do not follow on the source",
     edits: [
       {
-        file: 'offsets/span.ts',
-        from: 'before.isExact && span.isExact && before.sourceTo === span.sourceFrom && before.targetTo === span.targetFrom',
-        to: 'before.isExact && span.isExact && before.targetTo === span.targetFrom',
+        file: 'offsets/run-block.ts',
+        from: 'this.#bounds[at] !== sourceFrom || this.#bounds[at + 1] !== targetFrom',
+        to: 'this.#bounds[at + 1] !== targetFrom',
+      },
+      {
+        file: 'offsets/run-store.ts',
+        from: 'span.sourceFrom !== this.#endSource || span.targetFrom !== this.#endTarget',
+        to: 'span.targetFrom !== this.#endTarget',
       },
     ],
     seedsMax: 50,
@@ -203,9 +208,14 @@ export const brokenVariants: readonly BrokenVariant[] = [
     story: "lengthens a map's run by records that do not follow on the target",
     edits: [
       {
-        file: 'offsets/span.ts',
-        from: 'before.isExact && span.isExact && before.sourceTo === span.sourceFrom && before.targetTo === span.targetFrom',
-        to: 'before.isExact && span.isExact && before.sourceTo === span.sourceFrom',
+        file: 'offsets/run-block.ts',
+        from: 'this.#bounds[at] !== sourceFrom || this.#bounds[at + 1] !== targetFrom',
+        to: 'this.#bounds[at] !== sourceFrom',
+      },
+      {
+        file: 'offsets/run-store.ts',
+        from: 'span.sourceFrom !== this.#endSource || span.targetFrom !== this.#endTarget',
+        to: 'span.sourceFrom !== this.#endSource',
       },
     ],
     seedsMax: 50,

@@ -2,11 +2,14 @@
  * `npm run bench:overhead`: what exactly-once costs: CPU seconds per gigabyte of this tree against an earlier commit, the
  * one before it, on the same clusters, run by run in alternating order.
  *
- *   npm run bench:overhead -- [--against COMMIT] [--rounds N] [--workload NAME] [--quick] [--json FILE]
+ *   npm run bench:overhead -- [--against COMMIT] [--rounds N] [--workload NAME] [--quick] [--gigabytes N] [--json FILE]
  *   npm run bench:overhead -- --groups N [--rounds N] ...
  *
  * With `--groups` it is what following groups costs: N groups commit every two seconds in all runs, and this tree
  * follows them (`now`) or does not (`before`).
+ *
+ * A copy of the workload's 2 GB takes some four seconds, so what is done once after starting (maps are read 2 s later)
+ * counts. With `--gigabytes` a larger topic tells what each further gigabyte costs.
  */
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
@@ -158,6 +161,14 @@ async function compare(parts: Parts, systems: Readonly<Record<Tree, System>>, ro
   }
 }
 
+/** The same copy, of as many bytes as were asked for. */
+function sized(workload: CopyWorkload, gigabytes: string | undefined): CopyWorkload {
+  if (gigabytes === undefined) return workload
+  const bytes = Number(gigabytes) * 1e9
+  if (!(bytes > 0)) throw new Error(`--gigabytes ${gigabytes} is no size`)
+  return { ...workload, records: Math.ceil(bytes / workload.recordBytes) }
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -166,14 +177,16 @@ async function main(): Promise<void> {
       rounds: { type: 'string', default: '6' },
       workload: { type: 'string', default: 'throughput-1k' },
       quick: { type: 'boolean', default: false },
+      gigabytes: { type: 'string' },
       json: { type: 'string' },
     },
   })
   const { signal } = new AbortController()
-  const workload = planWorkloads(values.quick).find(({ name }) => name === values.workload)
-  if (workload?.kind !== 'copy' || workload.link !== 'direct') {
+  const planned = planWorkloads(values.quick).find(({ name }) => name === values.workload)
+  if (planned?.kind !== 'copy' || planned.link !== 'direct') {
     throw new Error(`--workload ${values.workload} is not one of the copies over a direct link`)
   }
+  const workload = sized(planned, values.gigabytes)
   const installation = await installKafka({ onProgress: say }, signal)
   const folder = await mkdtemp(join(tmpdir(), 'causeway-overhead-'))
   const watchdog = startWatchdog(folder)
@@ -194,7 +207,8 @@ async function main(): Promise<void> {
       const java = { javaPath: installation.javaPath, kafkaVersion: installation.version }
       const machine = await describeMachine({ ...java, date: new Date() })
       const against = groups > 0 ? 'without following' : values.against
-      const report = { machine, against, groups, workload: workload.name, ...result }
+      const { name, records } = workload
+      const report = { machine, against, groups, workload: name, records, ...result }
       const text = `${JSON.stringify(report, undefined, 2)}\n`
       process.stdout.write(text)
       if (values.json !== undefined) await writeFile(values.json, text)

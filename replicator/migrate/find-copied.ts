@@ -42,7 +42,7 @@ const ANCHOR_OFFSETS = 100n
 const EARLY_RECORDS = 1000
 
 const CLEAN_STOP =
-  'start MirrorMaker 2 once more, let it catch up, and end it with SIGTERM, so that it stores where it stands; then try again'
+  'start MirrorMaker 2 once more, let it catch up, and end it with SIGTERM, so that it stores where it stands; then try again (partitions that were taken over before must go back first: causeway migrate to-mm2). Or decide where to go on with causeway flow resume'
 
 /** Finds how far a partition was copied: from what is stored, and from the contents of both logs behind it. */
 export class CopyFinder {

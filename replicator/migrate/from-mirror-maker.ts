@@ -73,6 +73,8 @@ export async function takeFromMirrorMaker(
 interface Found {
   readonly at: FlowPartition
   readonly outcome: TakenFrom
+  /** Nothing is written of it. */
+  readonly isLeftAlone: boolean
   /** Where MirrorMaker 2 would go on. */
   readonly storedNext: bigint | undefined
   /** Where the copy ended when it was looked at; of those that are `taken` or `refused`. */
@@ -161,17 +163,25 @@ class Taking {
     configs: ReadonlyMap<string, CopyConfigs>,
   ): Promise<Found> {
     const place = namesOf(at)
-    if (isOurs(progress)) return found(at, { ...place, kind: 'ours', sourceNext: progress.sourceNext })
     const storedNext = positionAfter(stored.byPlace.get(nameOf(at))?.lastCopied)
+    if (isOurs(progress)) {
+      const { sourceNext } = progress
+      const isAhead = storedNext !== undefined && storedNext > sourceNext
+      return leftAlone(at, {
+        ...place,
+        ...(isAhead ? copiedSince(storedNext, sourceNext) : { kind: 'ours', sourceNext }),
+      })
+    }
     const outcome = await this.#look(at, storedNext, stored, configs.get(at.targetTopic))
-    if (outcome === undefined) return found(at, { ...place, kind: 'not-copied' })
+    if (outcome === undefined) return leftAlone(at, { ...place, kind: 'not-copied' })
     if (outcome.kind === 'refused') {
       const end = await this.#targetEnd(at)
-      return { at, outcome: { ...place, ...outcome }, storedNext, targetEnd: end }
+      const refusal = { ...place, ...outcome }
+      return { at, outcome: refusal, isLeftAlone: false, storedNext, targetEnd: end }
     }
     const { sourceNext, beyond, targetEnd } = outcome
     const taken = { kind: 'taken', storedNext, beyond, sourceNext } as const
-    return { at, outcome: { ...place, ...taken }, storedNext, targetEnd }
+    return { at, outcome: { ...place, ...taken }, isLeftAlone: false, storedNext, targetEnd }
   }
 
   async #targetEnd({ target, targetTopic, partition }: FlowPartition): Promise<bigint> {
@@ -219,9 +229,9 @@ class Taking {
 
   /** Also of what is refused: the next start must not take it for what was never copied. */
   #toTake(one: Found): readonly (ToTake & { readonly found: Found })[] {
-    const { at, outcome, storedNext = 0n, targetEnd } = one
+    const { at, outcome, isLeftAlone, storedNext = 0n, targetEnd } = one
     const { source, partition, targetTopic, target } = at
-    if (target === undefined || (outcome.kind !== 'taken' && outcome.kind !== 'refused')) return []
+    if (target === undefined || isLeftAlone) return []
     const decide: ToTake['decide'] = async ({ progress }, { marker }, signal): Promise<Decision> => {
       if (isOurs(progress))
         return { progress: undefined, refusal: refused('it was taken over meanwhile', TRY_AGAIN) }
@@ -249,14 +259,19 @@ class Taking {
   }
 }
 
+const copiedSince = (storedNext: bigint, sourceNext: bigint): PartitionRefusal =>
+  refused(
+    `MirrorMaker 2 has copied it since Causeway took it over: it has stored that source offset ${storedNext} is next, Causeway goes on at ${sourceNext}`,
+    'compare both sides with causeway verify, and decide where to go on with causeway flow resume',
+  )
 const unmarked = refused('the target has not written the marker that fences it', TRY_AGAIN)
 const disturbed = (records: number): PartitionRefusal =>
   refused(
     `${records === 1 ? 'a record' : `${records} records`} came to its copy while it was taken over`,
     'stop whoever writes there, and try again',
   )
-const found = (at: FlowPartition, outcome: TakenFrom): Found => ({
-  ...{ at, outcome },
+const leftAlone = (at: FlowPartition, outcome: TakenFrom): Found => ({
+  ...{ at, outcome, isLeftAlone: true },
   ...{ storedNext: undefined, targetEnd: 0n },
 })
 const nameOf = ({ source, partition }: FlowPartition): string => placeName({ topic: source.name, partition })

@@ -374,6 +374,11 @@ describe('what a MirrorMaker 2 left behind', { timeout: 200_000 }, () => {
         assert.deepEqual([outcome.kind, 'beyond' in outcome && outcome.beyond], ['taken', 2])
       else assert.equal(outcome.kind, isRefused(name) ? 'refused' : 'ours', name)
     }
+    await store('exact', 8n)
+    const since = (await planned()).get('exact')
+    assert.ok(since?.kind === 'refused')
+    assert.match(since.reason, /has copied it since .* offset 9 is next, Causeway goes on at \d$/)
+    await store('exact', 4n)
   })
 
   test('goes back to a MirrorMaker 2, once', async () => {

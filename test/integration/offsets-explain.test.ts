@@ -92,8 +92,9 @@ describe('causeway offsets explain', { timeout: 280_000 }, () => {
     scratch = await mkdtemp(join(tmpdir(), 'causeway-explain-test-'))
     scene = await TrapScene.open({ source, target })
     await scene.produce(20)
-    // Markers make the offsets of the two sides differ.
+    // Aborted records and markers make the offsets of the two sides differ.
     await scene.produceInTransaction(6, 'commit')
+    await scene.produceInTransaction(4, 'abort')
     await scene.produce(20)
     replicator = await scene.start({ groups })
     await scene.exact()

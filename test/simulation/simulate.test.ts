@@ -40,6 +40,14 @@ describe('a simulated run', () => {
     assert(some.translations > 500, `${some.translations} positions`)
     assert.equal(none.translations, 0)
   })
+
+  test('has groups that are followed, and some that the target uses itself', async () => {
+    const plan = makePlan(15)
+    assert.equal(plan.setup.groups, 2)
+    assert(plan.events.some(({ kind }) => kind === 'join-on-target' || kind === 'commit-on-target'))
+    const { groupCommits } = await runPlan(plan, run)
+    assert(groupCommits >= 10, `${groupCommits} commits`)
+  })
 })
 
 describe('the product in a simulated world', () => {

@@ -104,6 +104,7 @@ interface Sum {
   readonly records: number
   readonly stoppedPartitions: number
   readonly translations: number
+  readonly groupCommits: number
   readonly simulatedHours: number
   readonly cpuSeconds: number
   readonly faultsPerCpuSecond: number
@@ -142,13 +143,21 @@ function summed(
 ): { sum: Sum; failing: Plan | undefined } {
   const ordered = [...outcomes].sort(([a], [b]) => a - b)
   const digest = createHash('sha256')
-  const sum = { faults: 0, records: 0, stoppedPartitions: 0, translations: 0, simulatedHours: 0 }
+  const sum = {
+    faults: 0,
+    records: 0,
+    stoppedPartitions: 0,
+    translations: 0,
+    groupCommits: 0,
+    simulatedHours: 0,
+  }
   for (const [, outcome] of ordered) {
     digest.update(outcome.digest)
     sum.faults += outcome.faults
     sum.records += outcome.records
     sum.stoppedPartitions += outcome.stopped
     sum.translations += outcome.translations
+    sum.groupCommits += outcome.groupCommits
     sum.simulatedHours += outcome.simulatedMs / 3_600_000
   }
   const failed = ordered.filter(([, { violation }]) => violation !== undefined)
@@ -175,7 +184,9 @@ function tell(sum: Sum): void {
   say(
     `${sum.cpuSeconds.toFixed(1)} CPU-seconds, ${sum.faultsPerCpuSecond.toFixed(0)} faults per CPU-second, digest ${sum.digest}`,
   )
-  say(`offset maps were asked about ${sum.translations} positions`)
+  say(
+    `offset maps were asked about ${sum.translations} positions, ${sum.groupCommits} commits were made for groups`,
+  )
   if (sum.stoppedPartitions > 0) {
     say(`${sum.stoppedPartitions} partitions stopped with a reason, where a fault left them no other way`)
   }

@@ -28,6 +28,20 @@ interface Kept {
   readonly pending: Map<bigint, Map<string, GroupOffsetCommit>>
 }
 
+/**
+ * Who commits: a member of the group, or somebody outside of it, which only groups without members allow. Of the latter,
+ * `application` tells a consumer with an assignment of its own from tools.
+ */
+export type Committer = 'member' | 'application' | 'nobody'
+
+/** Is told what is asked of a cluster's groups, before it counts. */
+export interface OffsetsWatch {
+  /** A commit outside of transactions that is taken. */
+  committed(group: string, commit: GroupOffsetCommit, by: Committer): void
+  /** Somebody asks where the group stands in a partition. */
+  fetched(group: string, at: TopicPartition): void
+}
+
 /** `offset.metadata.max.bytes` as brokers ship; counted in characters, as brokers do. */
 const metadataMax = 4096
 
@@ -35,6 +49,7 @@ const metadataMax = 4096
 export class SimulatedOffsets {
   readonly #scene: OffsetsScene
   readonly #groups = new Map<string, Kept>()
+  #watch: OffsetsWatch | undefined
 
   constructor(scene: OffsetsScene) {
     this.#scene = scene
@@ -45,16 +60,32 @@ export class SimulatedOffsets {
     return [...this.#groups.keys()]
   }
 
-  /** OffsetCommit of nobody: the code of each commit, in their order. */
-  commit(group: string, commits: readonly GroupOffsetCommit[]): Answer<readonly number[]> {
-    if (this.#isUsed(group)) return refused(errorCode.UNKNOWN_MEMBER_ID)
+  watch(watch: OffsetsWatch): void {
+    this.#watch = watch
+  }
+
+  /** Where a group stands, for tests to look at. */
+  committed(group: string, at: TopicPartition): CommittedOffset | undefined {
+    return this.#groups.get(group)?.committed.get(keyOf(at))
+  }
+
+  /** OffsetCommit: the code of each commit, in their order. */
+  commit(
+    group: string,
+    commits: readonly GroupOffsetCommit[],
+    by: Committer = 'nobody',
+  ): Answer<readonly number[]> {
+    if (by !== 'member' && this.#isUsed(group)) return refused(errorCode.UNKNOWN_MEMBER_ID)
     const codes = commits.map((commit) => this.#problem(commit))
     const taken = commits.filter((_, at) => codes[at] === 0)
     if (taken.length === 0) return answered(codes)
     const appended = this.#scene.log.append(group, this.#records(group, taken))
     if (!appended.ok) return appended
     const { committed } = this.#kept(group)
-    for (const commit of taken) committed.set(keyOf(commit), commit)
+    for (const commit of taken) {
+      this.#watch?.committed(group, commit, by)
+      committed.set(keyOf(commit), commit)
+    }
     return answered(codes)
   }
 
@@ -90,6 +121,7 @@ export class SimulatedOffsets {
     const asked = partitions === 'all' ? [...(kept?.committed.values() ?? [])] : partitions
     const fetched = asked.map(({ topic, partition }): FetchedOffset => {
       const key = keyOf({ topic, partition })
+      this.#watch?.fetched(group, { topic, partition })
       const isUnstable = [...(kept?.pending.values() ?? [])].some((commits) => commits.has(key))
       if (requireStable && isUnstable)
         return { topic, partition, answer: refused(errorCode.UNSTABLE_OFFSET_COMMIT) }

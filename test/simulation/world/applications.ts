@@ -17,7 +17,7 @@ export class Applications {
     this.#ledgerOf = ledgerOf
   }
 
-  act(work: Exclude<Workload, { kind: 'end-transaction' }>, at: TopicPartition): void {
+  act(work: Extract<Workload, { kind: 'write' | 'write-in-transaction' }>, at: TopicPartition): void {
     if (this.#source.partition(at).leader === undefined) return
     if (work.kind === 'write') this.#write(work, at)
     else this.#writerOf(work.writer).append(at, this.#records(work.records, 0, false, 0), this.#ledgerOf(at))

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { join } from 'node:path'
 import type { Plan } from './plan.ts'
-import { outcomeForgotten, successorForgotten } from './telling-plans.ts'
+import { lateCommit, lateCommitThenMove, outcomeForgotten, successorForgotten } from './telling-plans.ts'
 
 interface Edit {
   /** Below `replicator/`. */
@@ -242,6 +242,84 @@ export const brokenVariants: readonly BrokenVariant[] = [
         file: 'offsets/read-chunks.ts',
         from: 'one === undefined || other === undefined || one === other',
         to: 'true || one === other',
+      },
+    ],
+    seedsMax: 50,
+    foundBy: 11,
+  },
+  {
+    name: 'group-one-too-far',
+    story: 'commits one record above where a group stands',
+    edits: [
+      {
+        file: 'groups/target-place.ts',
+        from: "return { kind: 'at', offset: translation.offset, rereadMax: 0n, because: 'exact' }",
+        to: "return { kind: 'at', offset: targetOffset(translation.offset + 1n), rereadMax: 0n, because: 'exact' }",
+      },
+    ],
+    seedsMax: 50,
+    foundBy: 4,
+  },
+  {
+    name: "commit-over-the-target's-own",
+    story: 'takes what stands on the target for its own commit, whoever made it',
+    edits: [
+      {
+        file: 'groups/follow-group.ts',
+        from: "return { ...next, theirs: next.theirs ?? 'committed-on-target' }",
+        to: 'return { ...next, followed: undefined }',
+      },
+    ],
+    seedsMax: 50,
+    foundBy: 10,
+  },
+  {
+    name: 'commit-without-memory',
+    story: 'commits for groups without writing it down before',
+    edits: [
+      {
+        file: 'groups/followed-groups.ts',
+        from: 'await this.#parts.remember(',
+        to: 'if (0 > 1) await this.#parts.remember(',
+      },
+    ],
+    seedsMax: 50,
+    foundBy: 2,
+  },
+  {
+    name: 'late-commits-unknown',
+    story: 'forgets commits that may still arrive as soon as a later one has succeeded',
+    edits: [
+      {
+        file: 'groups/follow-group.ts',
+        from: 'doubtful: stillDoubtful(state, event.atMs),',
+        to: 'doubtful: [],',
+      },
+    ],
+    seedsMax: 0,
+    foundBy: lateCommitThenMove,
+  },
+  {
+    name: 'late-commits-unseen',
+    story: 'does not look whether a commit has arrived late',
+    edits: [
+      {
+        file: 'groups/follow-group.ts',
+        from: 'return isLookDue ? askLook(state) : idle(state, need)',
+        to: 'return idle(state, need)',
+      },
+    ],
+    seedsMax: 0,
+    foundBy: lateCommit,
+  },
+  {
+    name: 'forget-former-shards',
+    story: 'remembers nothing of what shards committed before the flow was re-sharded',
+    edits: [
+      {
+        file: 'groups/shard-groups.ts',
+        from: 'if (partition !== index) await',
+        to: 'if (partition < 0) await',
       },
     ],
     seedsMax: 50,

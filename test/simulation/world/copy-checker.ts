@@ -21,6 +21,8 @@ export class CopyChecker {
   readonly ledger: SourceLedger
   /** Logs whose cleaner took records of it that progress did not name yet. */
   readonly cleanedBeyondProgress = new Set<'source' | 'target'>()
+  /** The target's cleaner took records of it. */
+  isTargetCleaned = false
   readonly #strictness: Strictness
   /** Index of the record that must come next. */
   #next = 0
@@ -73,6 +75,11 @@ export class CopyChecker {
       if (record.state === 'committed' && !mayBeMissing(record)) return record
     }
     return undefined
+  }
+
+  /** Nothing of it was removed from either log, so that both tell which record is which. */
+  get isWhole(): boolean {
+    return !this.isTargetCleaned && this.ledger.records.every(({ gone }) => gone === undefined)
   }
 
   /** The source offset behind the last copied record. */

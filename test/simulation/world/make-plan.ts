@@ -1,6 +1,7 @@
 import type { Codec } from '../../../replicator/records/batch-header.ts'
 import type { Fault } from '../faults.ts'
 import { SeededRandom } from '../seeded-random.ts'
+import { groupEvents } from './make-group-events.ts'
 import {
   type Plan,
   type PlannedEvent,
@@ -49,23 +50,26 @@ export function makePlan(seed: number, options: PlanOptions = {}): Plan {
     events.push({ atMs: misfortune.between(fromMs, toMs), ...make(misfortune, setup) })
   }
   // One in four keeps no maps, and nothing else that came later: what such a seed found once, it still finds.
-  const maps = seed % 4 !== 1
-  if (maps) events.push(...laterFaults(seed, endMs))
+  const later = seed % 4 === 1 ? { maps: false, groups: 0 } : addLater(seed, setup, events, endMs)
   events.sort((a, b) => a.atMs - b.atMs)
-  return { seed, setup: { ...setup, maps }, events, endMs: events.at(-1)?.atMs ?? endMs }
+  return { seed, setup: { ...setup, ...later }, events, endMs: events.at(-1)?.atMs ?? endMs }
 }
 
-/** Drawn from a generator of their own, so that they shift nothing else. */
-function laterFaults(seed: number, endMs: number): readonly PlannedEvent[] {
+/** Drawn from a generator of its own, so that it shifts nothing else. */
+function addLater(
+  seed: number,
+  setup: EarlierSetup,
+  events: PlannedEvent[],
+  endMs: number,
+): Pick<Setup, 'maps' | 'groups'> {
   const random = new SeededRandom(seed * 40_503 + 17)
-  if (!random.chance(0.2)) return []
-  return [
-    {
-      atMs: random.between(Math.floor(endMs / 3), endMs),
-      kind: 're-create-topic',
-      pick: random.between(0, 99),
-    },
-  ]
+  if (random.chance(0.2)) {
+    const atMs = random.between(Math.floor(endMs / 3), endMs)
+    events.push({ atMs, kind: 're-create-topic', pick: random.between(0, 99) })
+  }
+  const groups = random.chance(0.5) ? random.between(1, 3) : 0
+  if (groups > 0) events.push(...groupEvents(random, groups, setup, endMs))
+  return { maps: true, groups }
 }
 
 type Forgotten = Extract<PlannedFault, { kind: 'forget' }>['what']
@@ -90,7 +94,9 @@ function forgetful(
   ]
 }
 
-function makeSetup(random: SeededRandom): Omit<Setup, 'maps'> {
+type EarlierSetup = Omit<Setup, 'maps' | 'groups'>
+
+function makeSetup(random: SeededRandom): EarlierSetup {
   const topics = Array.from({ length: random.between(1, 2) }, (_, index) =>
     makeTopic(random, `topic-${index}`),
   )
@@ -143,7 +149,7 @@ function makeWorkload(random: SeededRandom): Workload {
   }
 }
 
-type MakeFault = (random: SeededRandom, setup: Omit<Setup, 'maps'>) => PlannedFault
+type MakeFault = (random: SeededRandom, setup: EarlierSetup) => PlannedFault
 
 const side = (random: SeededRandom): Side => random.pick(['source', 'target', 'target'])
 

@@ -1,3 +1,4 @@
+import { offsetsTopic } from '../../../replicator/kafka/offsets-topic-records.ts'
 import type { StoredBatch } from '../partition-log.ts'
 import { readRecords } from '../record-batches.ts'
 import type { PlannedFault, Strike } from './plan.ts'
@@ -290,12 +291,13 @@ function compact(world: World, { cluster, pick, dropTombstones }: Of<'compact'>)
   brokers.compact(at, { dropTombstones })
   const after = recordsIn(log.batches)
   if (after.size < before.size) world.hit()
-  if (cluster === 'source' && world.isRecreated(at.topic)) return
+  if (cluster === 'source' && (world.isRecreated(at.topic) || isInternal(at.topic))) return
   const copy = cluster === 'source' ? world.watch.copyOf(at.topic, at.partition) : world.watch.copyIn(at)
   if (copy === undefined) return
   const progress = world.watch.progressOf(copy.place)
   const named = (cluster === 'source' ? progress?.sourceNext : progress?.targetNext) ?? 0n
   if (cluster === 'source') copy.ledger.cleaned(after, named)
+  else copy.isTargetCleaned ||= after.size < before.size
   if ([...before].some((offset) => offset >= named && !after.has(offset)))
     copy.cleanedBeyondProgress.add(cluster)
   // Then only contents could tell where copying goes on; and of what the target lacks, nobody knows what it was.
@@ -331,7 +333,10 @@ function deleteRecords(world: World, { pick, reach }: Of<'delete-records'>): voi
 
 function growTopic(world: World, { pick, by }: Of<'grow-topic'>): void {
   const { topics } = world.brokers.source
-  const topic = pickOf(topics.all, pick)
+  const topic = pickOf(
+    topics.all.filter(({ internal }) => !internal),
+    pick,
+  )
   if (topic === undefined || topic.partitions.length > 5) return
   if (topics.grow(topic.name, topic.partitions.length + by).ok) world.hit()
 }
@@ -345,6 +350,8 @@ function recreateTopic(world: World, { pick }: Of<'re-create-topic'>): void {
   world.hit()
   world.recreate(topic)
 }
+
+const isInternal = (topic: string): boolean => topic === offsetsTopic
 
 /** The offsets of the records that are still there. */
 const recordsIn = (batches: readonly StoredBatch[]): ReadonlySet<bigint> =>

@@ -29,6 +29,8 @@ export interface Setup {
   readonly topics: readonly PlannedTopic[]
   /** Whether the flow keeps offset maps. */
   readonly maps: boolean
+  /** Consumer groups on the source that the flow follows; those but the first may have members on the target. */
+  readonly groups: number
   readonly requestTimeoutMs: number
   /** What the target's brokers do with the end markers of partitions that have no leader. */
   readonly leaderlessMarkers: 'dropped' | 'delayed'
@@ -66,6 +68,31 @@ export type Workload =
       readonly records: number
     }
   | { readonly kind: 'end-transaction'; readonly writer: number; readonly end: 'commit' | 'abort' }
+  /** A group on the source commits: further `on`, back or on (`anywhere`), or its commit is deleted (`nowhere`). */
+  | {
+      readonly kind: 'commit'
+      readonly group: number
+      readonly pick: number
+      readonly to: 'on' | 'anywhere' | 'nowhere'
+      /** How far between here and where reading can get to. */
+      readonly part: number
+      readonly metadata: string
+    }
+  /** A member joins the group on the target, commits there for a copy, and leaves. */
+  | {
+      readonly kind: 'join-on-target'
+      readonly group: number
+      readonly pick: number
+      readonly part: number
+      readonly forMs: number
+    }
+  /** A consumer with an assignment of its own, no member, commits for a copy on the target. */
+  | {
+      readonly kind: 'commit-on-target'
+      readonly group: number
+      readonly pick: number
+      readonly part: number
+    }
 
 /** When a process is struck: at once, or at a moment in the life of one of its requests. */
 export type Strike =
@@ -136,5 +163,13 @@ export type PlannedFault =
    */
   | { readonly kind: 'forget'; readonly what: 'transactional-ids' | 'producers' | 'both' }
 
-export const isWorkload = (event: PlannedEvent): boolean =>
-  event.kind === 'write' || event.kind === 'write-in-transaction' || event.kind === 'end-transaction'
+const workloads: ReadonlySet<PlannedEvent['kind']> = new Set<Workload['kind']>([
+  'write',
+  'write-in-transaction',
+  'end-transaction',
+  'commit',
+  'join-on-target',
+  'commit-on-target',
+])
+
+export const isWorkload = ({ kind }: PlannedEvent): boolean => workloads.has(kind)

@@ -9,6 +9,7 @@ import type {
   ShardCompanion,
 } from '../../../replicator/flow/shard-companion.ts'
 import type { Cluster } from '../../../replicator/kafka/cluster.ts'
+import { type FlowGroups, flowGroups } from '../../../replicator/processes/flow-groups.ts'
 import {
   createProducerRegistry,
   type WritableRegistry,
@@ -16,7 +17,7 @@ import {
 import { groupClaims } from '../../../replicator/shards/group-claims.ts'
 import { everyShard, type ShardClaims } from '../../../replicator/shards/shard-claims.ts'
 import { topicRules } from '../../../replicator/topics/topic-rules.ts'
-import type { Flow } from '../../../replicator/topology/model.ts'
+import type { Flow, Topology } from '../../../replicator/topology/model.ts'
 import type { DecideFault } from '../faults.ts'
 import { MemoryCluster } from '../memory-cluster.ts'
 import type { SimulatedBrokers } from '../simulated-brokers.ts'
@@ -34,6 +35,8 @@ export interface ReplicaOptions {
   readonly registryTopic: string
   /** Without it no maps are kept. */
   readonly mapTopic: string | undefined
+  /** Of the flow alone. */
+  readonly topology: Topology
   readonly transactionalIdOf: (shard: number) => string
   readonly claims: Setup['claims']
   readonly group: string
@@ -71,6 +74,7 @@ export class Replica {
   readonly running: RunningFlow
   readonly #clients: readonly MemoryCluster[]
   readonly #registry: WritableRegistry
+  readonly #groups: FlowGroups | undefined
   readonly #clock: SimulatedClock
   readonly #onBuried: () => void
   readonly #scenes = new Set<CompanionScene>()
@@ -102,26 +106,47 @@ export class Replica {
       random,
       backoff: defaultBackoff,
     })
+    const source = processCluster(clients.source, this.process, 'source')
+    const announce = (event: FlowEvent): void => {
+      if (this.process.state !== 'dead') options.announce(event)
+    }
+    this.#groups = flowGroups(
+      flow,
+      {
+        topology: options.topology,
+        clock: this.process.clock,
+        random,
+        announce,
+        provenance: {
+          rule: 'everything',
+          registry: this.#registry,
+          origins: undefined,
+          close: async () => {},
+        },
+      },
+      (alias) => (alias === flow.source ? source : target),
+    )
     this.running = startFlow({
       flow,
       progressTopic,
       ...(options.mapTopic === undefined ? {} : { mapTopic: options.mapTopic }),
-      companions: [(scene) => this.#lookInto(scene)],
+      companions: [
+        (scene) => this.#lookInto(scene),
+        ...(this.#groups === undefined ? [] : [this.#groups.companion]),
+      ],
       transactionalIdOf: options.transactionalIdOf,
       claims: this.#claims(options, target),
       registry: this.#registry,
       origins: undefined,
       rule: 'everything',
-      source: processCluster(clients.source, this.process, 'source'),
+      source,
       target,
       rules: topicRules(flow, [flow.source, flow.target]),
       clock: this.process.clock,
       random,
       backoff: defaultBackoff,
       limits,
-      announce: (event) => {
-        if (this.process.state !== 'dead') options.announce(event)
-      },
+      announce,
       discoveryIntervalMs: 1000,
       acceptsGap: () => false,
     })
@@ -184,12 +209,14 @@ export class Replica {
     this.process.kill()
     for (const client of this.#clients) client.destroy()
     this.running.destroy().catch(() => {})
+    this.#groups?.close().catch(() => {})
     this.#onBuried()
   }
 
   /** SIGTERM: what was given time to end properly must leave nothing behind. Returns what it left. */
   async drain(timeoutMs: number): Promise<string | undefined> {
     await this.running.drain(timeoutMs)
+    await this.#groups?.close()
     await this.#registry.close()
     const held = this.#clients.reduce((sum, client) => sum + client.leases.held, 0)
     const { bufferedBytes } = this.running.snapshot()

@@ -1,3 +1,4 @@
+import type { TopicPartition } from '../../../replicator/kafka/cluster.ts'
 import type { Strictness } from './copy-checker.ts'
 import { sleep, strikeWorld } from './misfortune.ts'
 import type { Plan, PlannedEvent } from './plan.ts'
@@ -22,12 +23,17 @@ export interface Outcome {
   readonly stopped: number
   /** Positions that offset maps were asked about. */
   readonly translations: number
+  /** Commits of the flow's for groups. */
+  readonly groupCommits: number
   readonly violation: { readonly check: string; readonly detail: string } | undefined
   readonly trace: readonly string[]
 }
 
 /** After the last fault everything must be copied within this much simulated time, in milliseconds. */
 const RECOVERY_MS = 240_000
+
+/** Longer than any request may be on its way, in milliseconds. */
+const LATE_MS = 7000
 
 /** Runs a plan to its end, or to the first broken promise. */
 export async function runPlan(plan: Plan, options: RunOptions): Promise<Outcome> {
@@ -50,7 +56,8 @@ export async function runPlan(plan: Plan, options: RunOptions): Promise<Outcome>
     digest: world.trace.digest(),
     records: [...world.watch.copies.values()].reduce((sum, { ledger }) => sum + ledger.records.length, 0),
     stopped: world.stopped.size,
-    translations: world.maps?.asked ?? 0,
+    translations: world.parts.maps?.asked ?? 0,
+    groupCommits: world.parts.groups?.commits ?? 0,
     violation,
     trace: world.trace.lines,
   }
@@ -80,6 +87,13 @@ function act(world: World, event: PlannedEvent): void {
       if (at !== undefined) world.applications.act(event, at)
       break
     }
+    case 'commit':
+    case 'join-on-target':
+    case 'commit-on-target': {
+      const at = world.partitions[event.pick % world.partitions.length]
+      if (at !== undefined) useGroup(world, event, at)
+      break
+    }
     case 'end-transaction':
       world.applications.end(event.writer, event.end)
       break
@@ -88,18 +102,30 @@ function act(world: World, event: PlannedEvent): void {
   }
 }
 
+function useGroup(
+  { consumers }: World,
+  event: Extract<PlannedEvent, { kind: 'commit' | 'join-on-target' | 'commit-on-target' }>,
+  at: TopicPartition,
+): void {
+  if (event.kind === 'commit') consumers.commit(event, at)
+  else if (event.kind === 'commit-on-target') consumers.commitOnTarget(event, at)
+  else void consumers.joinOnTarget(event, at)
+}
+
 /** Faults stop; what they left behind is put right; everything must arrive or have stopped with a reason. */
 async function recover(world: World): Promise<void> {
   world.heal()
   world.applications.finish()
   await allRun(world)
+  // A commit is not fenced: one that was sent before must have arrived before anybody says where groups stand.
+  if (world.parts.groups !== undefined) await world.pass(LATE_MS)
   await settled(world)
 }
 
 async function settled(world: World): Promise<void> {
   const deadlineMs = world.clock.monotonicMs() + RECOVERY_MS
   for (;;) {
-    const waiting = unfinished(world) ?? world.mapsUnfinished
+    const waiting = unfinished(world) ?? world.unfinished
     if (waiting === undefined) break
     if (world.clock.monotonicMs() >= deadlineMs) throw new Violation('liveness', waiting)
     await world.pass(250)
@@ -150,7 +176,7 @@ async function startOnceMore(world: World): Promise<void> {
   await world.pass(2000)
   checkStops(world)
   await drainAll(world)
-  world.maps?.judgeAllWritten(world.writtenMaps)
+  world.parts.judgeWritten()
 }
 
 async function drainAll(world: World): Promise<void> {

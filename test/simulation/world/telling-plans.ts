@@ -14,6 +14,7 @@ const setup: Setup = {
   leaderlessMarkers: 'delayed',
   latencyMs: { source: 0, target: 40 },
   maps: false,
+  groups: 0,
 }
 
 const write = (atMs: number): PlannedEvent => ({
@@ -27,9 +28,45 @@ const write = (atMs: number): PlannedEvent => ({
   tombstones: false,
 })
 
-const planOf = (events: readonly PlannedEvent[]): Plan => ({
+const commit = (atMs: number, part: number): PlannedEvent => ({
+  atMs,
+  kind: 'commit',
+  group: 0,
+  pick: 0,
+  to: 'anywhere',
+  part,
+  metadata: '',
+})
+
+const followedSetup: Setup = { ...setup, latencyMs: { source: 0, target: 0 }, maps: true, groups: 1 }
+
+/** A process is killed when it has sent a commit, which arrives behind what its successor commits. */
+const arrivesLate: readonly PlannedEvent[] = [
+  write(3000),
+  write(3001),
+  write(3002),
+  commit(4000, 0),
+  {
+    atMs: 5800,
+    kind: 'crash',
+    replica: 0,
+    at: { cluster: 'target', request: 'commitGroupOffsets', moment: 'after-send', nth: 1 },
+    restartAfterMs: 0,
+  },
+  {
+    atMs: 5900,
+    kind: 'request',
+    cluster: 'target',
+    request: 'commit-group-offsets',
+    fault: { requestDelayMs: 9000, arrivesAnyway: true },
+  },
+  commit(6000, 0.4),
+  commit(9000, 0.8),
+]
+
+const planOf = (events: readonly PlannedEvent[], ofSetup = setup): Plan => ({
   seed: 1,
-  setup,
+  setup: ofSetup,
   events,
   endMs: events.at(-1)?.atMs ?? 0,
 })
@@ -68,3 +105,9 @@ export const successorForgotten = planOf([
   write(12_200),
   write(20_000),
 ])
+
+/** The group has not moved since on the source. */
+export const lateCommit = planOf([...arrivesLate, write(20_000)], followedSetup)
+
+/** The group moves once more on the source. */
+export const lateCommitThenMove = planOf([...arrivesLate, write(20_000), commit(20_100, 1)], followedSetup)

@@ -1,40 +1,33 @@
 import type { FlowEvent } from '../../../replicator/flow/events.ts'
 import { brokerId, type TopicPartition } from '../../../replicator/kafka/cluster.ts'
 import { KafkaError } from '../../../replicator/kafka/errors.ts'
-import { flowId, regionAlias } from '../../../replicator/topology/identifiers.ts'
-import { flowGroupId, internalTopics, transactionalId } from '../../../replicator/topology/internal-names.ts'
+
 import type { Flow } from '../../../replicator/topology/model.ts'
 import { brokerConfigs } from '../broker-configs.ts'
-import { defaultProducerExpiry, type StoredBatch } from '../partition-log.ts'
+import { defaultProducerExpiry } from '../partition-log.ts'
 import { SeededRandom } from '../seeded-random.ts'
 import { SimulatedBrokers } from '../simulated-brokers.ts'
 import { SimulatedClock } from '../simulated-clock.ts'
 import type { SimulatedTopic } from '../simulated-topics.ts'
 import { defaultTransactionalIdExpiry } from '../transaction-coordinator.ts'
 import { Applications } from './applications.ts'
+import { Consumers } from './consumers.ts'
 import type { Strictness } from './copy-checker.ts'
+
 import { LinkFaults } from './link-faults.ts'
-import { MapWatch } from './map-watch.ts'
+import { PartWatches } from './part-watches.ts'
 import { type Plan, type PlannedTopic, type Setup, type Side, shardsMax } from './plan.ts'
 import { Replica } from './replica.ts'
+import { flowOf, groupOf, ownTopics, targetPrefix, topologyOf, transactionalIdOf } from './simulated-flow.ts'
 import { SourceLedger } from './source-ledger.ts'
-import { type OtherReaders, TargetWatch } from './target-watch.ts'
+import { TargetWatch } from './target-watch.ts'
 import { Trace } from './trace.ts'
 import { Violation } from './violation.ts'
 
-const usEast = regionAlias('us-east')
-const euWest = regionAlias('eu-west')
-const topology = 'simulation'
-const {
-  progress: progressTopic,
-  producers: registryTopic,
-  map: mapTopic,
-} = internalTopics({ name: topology })
+const { progress: progressTopic, producers: registryTopic, map: mapTopic } = ownTopics
 
 /** Producers are forgotten by a planned fault: brokers that look by themselves could do so while requests are late. */
 const neverForgotten = { expirationMs: Number.MAX_SAFE_INTEGER, checkIntervalMs: Number.MAX_SAFE_INTEGER }
-
-const targetPrefix = 'us-east.'
 
 const FENCED_INSTANCE_ID = 82
 /** A Produce request is waited for for 30 s and a request timeout of up to 10 s, then sent again. */
@@ -53,7 +46,9 @@ export class World {
   readonly clock = new SimulatedClock()
   readonly brokers: Readonly<Record<Side, SimulatedBrokers>>
   readonly watch: TargetWatch
-  readonly maps: MapWatch | undefined
+  /** Maps and groups. */
+  readonly parts: PartWatches
+  readonly consumers: Consumers
   readonly trace: Trace
   readonly links: LinkFaults
   readonly applications: Applications
@@ -96,36 +91,26 @@ export class World {
     }
     this.shards = shards
     this.trace = new Trace(() => clock.monotonicMs(), keepTrace)
-    this.#flow = {
-      id: flowId(usEast, euWest),
-      source: usEast,
-      target: euWest,
-      topics: [{ kind: 'match', match: '.*' }],
-      paused: [],
-      groups: [],
-      naming: { kind: 'prefixed', separator: '.' },
-      placement: 'target',
-      replicationFactor: brokers,
-      // A copy that brokers stamp themselves could not keep the source's times.
-      configSync: { mode: 'follow', exclude: ['message.timestamp.type'], defaultsFrom: 'target' },
-      aclSync: { mode: 'off', principals: [] },
-      startAt: 'earliest',
-      shards,
-    }
+    this.#flow = flowOf(plan.setup)
     const names = { flow: this.#flow.id, progressTopic, targetPrefix }
-    // Of copies that repeat themselves nobody can say where their records are.
-    this.maps = plan.setup.maps && strictness === 'exactly-once' ? this.#mapWatch() : undefined
-    const { maps } = this
-    const others: OtherReaders = new Map(
-      maps === undefined ? [] : [[mapTopic, (place, batch) => maps.saw(place, batch)]],
-    )
-    this.watch = new TargetWatch(this.brokers.target, names, strictness, this.trace, others)
+    this.parts = new PartWatches({
+      plan,
+      strictness,
+      flow: this.#flow,
+      brokers: this.brokers,
+      trace: this.trace,
+      watch: () => this.watch,
+      isRecreated: (topic) => this.isRecreated(topic),
+      running: () => [...this.#alive].flatMap(({ copies }) => copies),
+    })
+    this.watch = new TargetWatch(this.brokers.target, names, strictness, this.trace, this.parts.readers)
     this.links = new LinkFaults(
       plan,
       (what) => this.trace.note(what),
       () => this.hit(),
     )
     this.applications = new Applications(this.brokers.source, (at) => this.#ledgerOf(at))
+    this.consumers = new Consumers(this.brokers, (topic) => `${targetPrefix}${topic}`, this.parts.groups)
     for (const topic of topics) this.createTopic(topic)
     this.slots = Array.from({ length: replicas }, (_, index) => ({
       index,
@@ -147,20 +132,6 @@ export class World {
     if (logAppendTime) configs.set('message.timestamp.type', 'LogAppendTime')
     const { source } = this.brokers
     return source.topics.create({ name, partitions, replicationFactor: this.plan.setup.brokers, configs }).ok
-  }
-
-  #mapWatch(): MapWatch {
-    return new MapWatch({
-      flow: this.#flow.id,
-      random: new SeededRandom(this.plan.seed * 104_729),
-      copyOf: (topic, partition) => this.watch.copyOf(topic, partition),
-      idsOf: (topic) => ({
-        topicId: this.brokers.source.topics.byName(topic)?.id,
-        targetTopicId: this.brokers.target.topics.byName(`${targetPrefix}${topic}`)?.id,
-      }),
-      isRecreated: (topic) => this.isRecreated(topic),
-      running: () => [...this.#alive].flatMap(({ copies }) => copies),
-    })
   }
 
   #ledgerOf({ topic, partition }: TopicPartition): SourceLedger {
@@ -210,9 +181,9 @@ export class World {
 
   /** Every partition of the applications' topics. */
   get partitions(): readonly TopicPartition[] {
-    return this.brokers.source.topics.all.flatMap(({ name, partitions }) =>
-      partitions.map((_, partition) => ({ topic: name, partition })),
-    )
+    return this.brokers.source.topics.all
+      .filter(({ internal }) => !internal)
+      .flatMap(({ name, partitions }) => partitions.map((_, partition) => ({ topic: name, partition })))
   }
 
   /** Every partition of a cluster, the product's own topics included. */
@@ -252,9 +223,10 @@ export class World {
       progressTopic,
       registryTopic,
       mapTopic: this.plan.setup.maps ? mapTopic : undefined,
-      transactionalIdOf: (shard) => transactionalId({ name: topology }, this.#flow, shard),
+      topology: topologyOf(this.#flow),
+      transactionalIdOf: (shard) => transactionalIdOf(this.#flow, shard),
       claims: this.plan.setup.claims,
-      group: flowGroupId({ name: topology }, this.#flow),
+      group: groupOf(this.#flow),
       instance: `replica-${slot.index}`,
       random: new SeededRandom(this.plan.seed * 31 + slot.index * 7919 + slot.incarnations),
       requestTimeoutMs: this.plan.setup.requestTimeoutMs,
@@ -271,10 +243,7 @@ export class World {
     if (what !== 'producers') {
       for (let shard = 0; shard < shardsMax; shard++) {
         // Who is at work with one, be it only to fence, keeps it for days.
-        this.brokers.target.transactions.expire(
-          transactionalId({ name: topology }, this.#flow, shard),
-          QUIET_MS,
-        )
+        this.brokers.target.transactions.expire(transactionalIdOf(this.#flow, shard), QUIET_MS)
       }
     }
     if (what === 'transactional-ids') return
@@ -321,15 +290,11 @@ export class World {
     )
   }
 
-  /** What no map tells although it was copied. @throws Violation */
-  get mapsUnfinished(): string | undefined {
-    const isExpected = (place: string): boolean => !this.mayStop.has(place)
-    return this.maps?.unfinished(isExpected, this.watch.copies.values())
-  }
-
-  get writtenMaps(): readonly { readonly name: string; readonly batches: readonly StoredBatch[] }[] {
-    const partitions = this.brokers.target.topics.byName(mapTopic)?.partitions ?? []
-    return partitions.map(({ log }, index) => ({ name: `${mapTopic}/${index}`, batches: log.batches }))
+  /** What maps and groups still lack. @throws Violation */
+  get unfinished(): string | undefined {
+    return this.parts.unfinished(
+      (place) => !this.mayStop.has(place) && !this.isRecreated(place.slice(0, place.lastIndexOf('/'))),
+    )
   }
 
   /** Takes everything back that faults did to clusters and links. */
@@ -356,7 +321,7 @@ export class World {
     if (this.violation !== undefined) return
     try {
       this.watch.look()
-      this.maps?.look()
+      this.parts.look()
     } catch (error) {
       if (!(error instanceof Violation)) throw error
       this.violation = error

@@ -8,7 +8,7 @@ import { createKafkaCluster } from '../kafka/kafka-cluster.ts'
 import { topicRules } from '../topics/topic-rules.ts'
 import { internalTopics } from '../topology/internal-names.ts'
 import type { Flow, RegionAlias } from '../topology/model.ts'
-import { writesAlone } from '../topology/writes-alone.ts'
+import { copiesAmongOthers } from '../topology/writes-alone.ts'
 import { CommandFailure } from './command-failure.ts'
 import { exitCode } from './exit-codes.ts'
 import { type ExplainNames, groupLines, partitionLines } from './explain-lines.ts'
@@ -79,7 +79,7 @@ async function explain(config: CausewayConfig, flow: Flow, names: ExplainNames):
       {
         ...names,
         flow,
-        isShared: flow.naming.kind === 'identity' && !writesAlone(topology, flow),
+        isShared: copiesAmongOthers(topology, flow),
         source,
         target,
         lookup,

@@ -12,7 +12,7 @@ import { ShardGroups } from '../groups/shard-groups.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import { CopyRefiner } from '../offsets/copy-refiner.ts'
 import type { Flow, RegionAlias, Topology } from '../topology/model.ts'
-import { writesAlone } from '../topology/writes-alone.ts'
+import { copiesAmongOthers, writesAlone } from '../topology/writes-alone.ts'
 import { commitFeed } from './commit-feeds.ts'
 import type { FlowProvenance } from './flow-provenance.ts'
 import { groupsLedger } from './groups-ledger.ts'
@@ -47,7 +47,7 @@ export function flowGroups(
   clusterOf: (alias: RegionAlias) => Cluster,
 ): FlowGroups | undefined {
   if (flow.groups.length === 0) return undefined
-  if (isShared(flow, topology)) {
+  if (copiesAmongOthers(topology, flow)) {
     announce({ flow: flow.id, kind: 'groups-trouble', reason: sharedReason })
     return undefined
   }
@@ -108,10 +108,6 @@ export function flowGroups(
     },
   }
 }
-
-/** Copies lie between records of the target's own: what a group has read of those the flow's map alone does not tell. */
-export const isShared = (flow: Flow, topology: Topology): boolean =>
-  flow.naming.kind === 'identity' && !writesAlone(topology, flow)
 
 export const sharedReason =
   'its topics keep their names and are written in several regions; where a group stands then depends on all of ' +

@@ -11,9 +11,9 @@ import { FlowMirror } from '../mirror/flow-mirror.ts'
 import type { MirrorPlan } from '../mirror/mirror-plan.ts'
 import { CopyRefiner } from '../offsets/copy-refiner.ts'
 import type { Flow, RegionAlias } from '../topology/model.ts'
-import { writesAlone } from '../topology/writes-alone.ts'
+import { copiesAmongOthers, writesAlone } from '../topology/writes-alone.ts'
 import { commitFeed, type OpenFeed } from './commit-feeds.ts'
-import { isShared, sharedReason } from './flow-groups.ts'
+import { sharedReason } from './flow-groups.ts'
 import type { FlowProvenance } from './flow-provenance.ts'
 import { mirrorPlanOf } from './mirror-plan-of.ts'
 
@@ -45,7 +45,7 @@ export function flowMirror(
   const { config, clock, random, announce } = context
   const plan = mirrorPlanOf(flow, config)
   if (plan === undefined) return undefined
-  const hasNoPlaces = (plan.checkpoints?.groups.length ?? 0) > 0 && isShared(flow, config.topology)
+  const hasNoPlaces = (plan.checkpoints?.groups.length ?? 0) > 0 && copiesAmongOthers(config.topology, flow)
   if (hasNoPlaces) announce({ flow: flow.id, kind: 'mirror-topics-trouble', reason: sharedReason })
   const onTrouble = tellShardTroubles(
     (reason) => announce({ flow: flow.id, kind: 'mirror-topics-trouble', reason }),

@@ -11,3 +11,10 @@ export function writesAlone({ flows }: { readonly flows: readonly Flow[] }, flow
   if (others.some((other) => mayWriteTheSame(flow, other))) return false
   return flow.naming.kind !== 'identity' || !others.some((other) => mayReadWhatWasWritten(flow, other))
 }
+
+/**
+ * Whether copies lie between records of the target's own, in topics of one name: what a group has read of those the
+ * flow's map alone does not tell.
+ */
+export const copiesAmongOthers = (topology: { readonly flows: readonly Flow[] }, flow: Flow): boolean =>
+  flow.naming.kind === 'identity' && !writesAlone(topology, flow)

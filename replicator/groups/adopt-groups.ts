@@ -40,6 +40,7 @@ export interface AdoptGroupsOptions {
 export interface AdoptedCommit extends CopiedPlace {
   readonly group: string
   readonly offset: bigint
+  readonly metadata: string
 }
 
 /**
@@ -78,7 +79,7 @@ export async function adoptGroups(
 async function commitsToAdopt(
   { target, selects, places }: AdoptGroupsOptions,
   signal: AbortSignal,
-): Promise<readonly (AdoptedCommit & { readonly metadata: string })[]> {
+): Promise<readonly AdoptedCommit[]> {
   const byCopy = new Map(places.map((place) => [`${place.targetTopic}/${place.partition}`, place]))
   const listed = (await target.listGroups(signal)).groups.map(({ group }) => group).filter(selects)
   const groups = (await target.describeGroups(listed, signal)).flatMap(({ group, result }) => {
@@ -95,7 +96,7 @@ async function commitsToAdopt(
       if (!committed.ok) throw committed.error
       if (committed.value === undefined) return []
       const { offset, metadata } = committed.value
-      return [{ ...place, group, offset, metadata }]
+      return [{ topic: place.topic, partition, targetTopic: topic, group, offset, metadata }]
     })
   })
 }

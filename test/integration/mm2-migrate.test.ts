@@ -14,7 +14,7 @@ import { createKafkaCluster } from '../../replicator/kafka/kafka-cluster.ts'
 import { runCommand } from '../../replicator/local/run-command.ts'
 import { readSourceOffsets } from '../../replicator/offsets/mm2/source-offsets-topic.ts'
 import { regionAlias } from '../../replicator/topology/identifiers.ts'
-import { readFingerprints } from '../kill/read-records.ts'
+import { readFingerprints, readRecords } from '../kill/read-records.ts'
 import { compareSequences } from '../kill/sequence-check.ts'
 import { createTopics } from './create-topics.ts'
 import { testBrokers } from './flow-pair.ts'
@@ -38,7 +38,11 @@ ${B}.bootstrap.servers = ${bootstrap.target}
 ${A}->${B}.enabled = true
 ${A}->${B}.topics = ${topic}
 ${A}->${B}.heartbeats.replication.enabled = false
-${A}->${B}.emit.checkpoints.enabled = false
+${A}->${B}.groups = group-${id}
+${A}->${B}.refresh.groups.interval.seconds = 1
+${A}->${B}.emit.checkpoints.interval.seconds = 1
+${A}->${B}.sync.group.offsets.enabled = true
+${A}->${B}.sync.group.offsets.interval.seconds = 1
 ${B}->${A}.emit.heartbeats.enabled = false
 ${B}.offset.flush.interval.ms = 4000
 # A killed worker is still a member until then.
@@ -78,12 +82,15 @@ describe('from a MirrorMaker 2 that was killed under load, and back', { timeout:
   let producer: Producer
   let mirrorMaker: RealMirrorMaker | undefined
   let replicate: ReplicateProcess | undefined
-  const cluster = createKafkaCluster({
-    alias: regionAlias('target'),
-    settings: { clientId: 'migrate-test', bootstrap: bootstrap.target },
-    clock: systemClock,
-    random: systemRandom,
-  })
+  const connect = (side: 'source' | 'target') =>
+    createKafkaCluster({
+      alias: regionAlias(side),
+      settings: { clientId: 'migrate-test', bootstrap: bootstrap[side] },
+      clock: systemClock,
+      random: systemRandom,
+    })
+  const cluster = connect('target')
+  const sourceCluster = connect('source')
   const loads: { stop(): Promise<void> }[] = []
 
   before(async () => {
@@ -110,9 +117,22 @@ describe('from a MirrorMaker 2 that was killed under load, and back', { timeout:
       await admin.disconnect()
     }
     await producer?.disconnect()
-    await cluster.close()
+    await Promise.all([cluster.close(), sourceCluster.close()])
     await rm(folder, { recursive: true, force: true })
   })
+
+  const group = `group-${id}`
+  const commit = async (offset: number): Promise<void> => {
+    const at = { topic, partition: 0, offset: BigInt(offset), metadata: '', leaderEpoch: undefined }
+    assert.equal((await sourceCluster.commitGroupOffsets(group, [at])).kind, 'answered')
+  }
+  const committed = async (): Promise<bigint | undefined> => {
+    const queries = [{ group, partitions: [{ topic: copy, partition: 0 }] }]
+    const [answer] = await cluster.groupOffsets(queries, { requireStable: false })
+    assert(answer?.result.ok)
+    const [at] = answer.result.value
+    return at?.result.ok === true ? at.result.value?.offset : undefined
+  }
 
   let written = 0
   /** Writes to both partitions until it is stopped. */
@@ -222,6 +242,11 @@ describe('from a MirrorMaker 2 that was killed under load, and back', { timeout:
     assert.match(running.stderr, /seems to be at work on .*(grows|heartbeats|has a member|are stored)/)
 
     await grows('target', 20)
+    await commit((await ends('source')).get(0) ?? 0)
+    await until(
+      'MirrorMaker 2 has moved the group',
+      async () => (await committed()) !== undefined || undefined,
+    )
     await mirrorMaker.kill()
     const [before, copied] = [await stored(), await ends('target')]
 
@@ -248,11 +273,24 @@ describe('from a MirrorMaker 2 that was killed under load, and back', { timeout:
     }
     assert.equal(taken.partitions().length, partitions.length)
 
+    const { flows } = JSON.parse(taken.stdout) as { flows: { adopted: object[] }[] }
+    assert.deepEqual(
+      flows.flatMap(({ adopted }) => adopted),
+      [{ topic, partition: 0, targetTopic: copy, group, offset: String(await committed()), metadata: '' }],
+    )
+
     replicate = ReplicateProcess.startOn(file)
     await replicate.ready()
     await grows('target', 50)
     await first.stop()
     await exact()
+    await commit((await ends('source')).get(0) ?? 0)
+    const last = (await readRecords(clients.target, [copy])).get(`${copy}/0`)?.at(-1)?.offset
+    await until(
+      'the group is followed from where MirrorMaker 2 left it',
+      async () => (await committed()) === (last ?? 0n) + 1n || undefined,
+      () => replicate?.text ?? '',
+    )
 
     const second = load()
     await grows('target', 20)

@@ -67,6 +67,19 @@ describe('simulated offsets', () => {
     assert.equal(committed(brokers, 'g'), 2n)
   })
 
+  test('expire, and a group that has none is gone', async () => {
+    const brokers = scene()
+    brokers.offsets.commit('g', [commitOf(1n)])
+    await brokers.clock.advance(1000)
+    brokers.offsets.expire(brokers.clock.wallMs() - 1001)
+    assert.equal(committed(brokers, 'g'), 1n)
+    brokers.offsets.expire(brokers.clock.wallMs() - 1000)
+    assert.equal(committed(brokers, 'g'), undefined)
+    assert.deepEqual(brokers.offsets.groups, [])
+    brokers.offsets.commit('g', [commitOf(2n)])
+    assert.equal(committed(brokers, 'g'), 2n)
+  })
+
   test('of a group are in one partition, as real coordinators choose it', () => {
     const brokers = scene()
     // Java's hash codes: 0, 97, and 98.

@@ -24,6 +24,8 @@ export interface FetchedOffset extends TopicPartition {
 
 interface Kept {
   readonly committed: Map<string, GroupOffsetCommit>
+  /** Wall time of each of {@link committed}. */
+  readonly committedMs: Map<string, number>
   /** By producer id: what their open transactions will commit. */
   readonly pending: Map<bigint, Map<string, GroupOffsetCommit>>
 }
@@ -38,6 +40,7 @@ export type Committer = 'member' | 'application' | 'nobody'
 export interface OffsetsWatch {
   /** A commit outside of transactions that is taken. */
   committed(group: string, commit: GroupOffsetCommit, by: Committer): void
+  expired(group: string, at: TopicPartition): void
   /** Somebody asks where the group stands in a partition. */
   fetched(group: string, at: TopicPartition): void
 }
@@ -45,7 +48,7 @@ export interface OffsetsWatch {
 /** `offset.metadata.max.bytes` as brokers ship; counted in characters, as brokers do. */
 const metadataMax = 4096
 
-/** What groups have committed, as Kafka 4.3's `OffsetMetadataManager` keeps it. Nothing expires. */
+/** What groups have committed, as Kafka 4.3's `OffsetMetadataManager` keeps it. Commits expire when they are told to. */
 export class SimulatedOffsets {
   readonly #scene: OffsetsScene
   readonly #groups = new Map<string, Kept>()
@@ -81,10 +84,10 @@ export class SimulatedOffsets {
     if (taken.length === 0) return answered(codes)
     const appended = this.#scene.log.append(group, this.#records(group, taken))
     if (!appended.ok) return appended
-    const { committed } = this.#kept(group)
+    const kept = this.#kept(group)
     for (const commit of taken) {
       this.#watch?.committed(group, commit, by)
-      committed.set(keyOf(commit), commit)
+      this.#put(kept, commit)
     }
     return answered(codes)
   }
@@ -106,11 +109,11 @@ export class SimulatedOffsets {
 
   /** A marker was written to the offsets topic. */
   ended(producerId: bigint, end: 'commit' | 'abort'): void {
-    for (const { committed, pending } of this.#groups.values()) {
-      const commits = pending.get(producerId)
+    for (const kept of this.#groups.values()) {
+      const commits = kept.pending.get(producerId)
       if (commits === undefined) continue
-      pending.delete(producerId)
-      if (end === 'commit') for (const [key, commit] of commits) committed.set(key, commit)
+      kept.pending.delete(producerId)
+      if (end === 'commit') for (const commit of commits.values()) this.#put(kept, commit)
     }
   }
 
@@ -153,6 +156,31 @@ export class SimulatedOffsets {
     return answered(partitions.map(() => 0))
   }
 
+  /**
+   * Forgets what groups without members committed at or before a time, as brokers do every ten minutes; a group without
+   * commits is gone.
+   */
+  expire(untilMs: number): void {
+    for (const [group, { committed, committedMs, pending }] of this.#groups) {
+      if (this.#isUsed(group)) continue
+      const old = [...committed.values()].filter((at) => (committedMs.get(keyOf(at)) ?? 0) <= untilMs)
+      if (old.length === 0) continue
+      const records = removalRecords(group, old, this.#scene.wallMs())
+      if (!this.#scene.log.append(group, records).ok) continue
+      for (const at of old) {
+        committed.delete(keyOf(at))
+        this.#watch?.expired(group, at)
+      }
+      if (committed.size === 0 && pending.size === 0 && this.#scene.viewOf(group) === undefined)
+        this.#groups.delete(group)
+    }
+  }
+
+  #put({ committed, committedMs }: Kept, commit: GroupOffsetCommit): void {
+    committed.set(keyOf(commit), commit)
+    committedMs.set(keyOf(commit), this.#scene.wallMs())
+  }
+
   #records(group: string, commits: readonly GroupOffsetCommit[]): readonly TestRecord[] {
     return commitRecords(group, commits, this.#scene.wallMs(), (topic) => this.#scene.topicIdOf(topic))
   }
@@ -169,7 +197,7 @@ export class SimulatedOffsets {
   #kept(group: string): Kept {
     const known = this.#groups.get(group)
     if (known !== undefined) return known
-    const made: Kept = { committed: new Map(), pending: new Map() }
+    const made: Kept = { committed: new Map(), committedMs: new Map(), pending: new Map() }
     this.#groups.set(group, made)
     return made
   }

@@ -258,7 +258,7 @@ export const brokenVariants: readonly BrokenVariant[] = [
       },
     ],
     seedsMax: 50,
-    foundBy: 4,
+    foundBy: 7,
   },
   {
     name: "commit-over-the-target's-own",

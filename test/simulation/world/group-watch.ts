@@ -63,10 +63,14 @@ export class GroupWatch {
     const { source, target } = scene.brokers
     source.offsets.watch({
       committed: (group, commit, by) => this.#onSource(group, commit, by),
+      expired: (group, at) => this.removed(group, at),
       fetched: () => {},
     })
     target.offsets.watch({
       committed: (group, commit, by) => this.#onTarget(group, commit, by),
+      expired: (group, { topic, partition }) => {
+        this.#of(group, { topic: this.#sourceOf(topic), partition }).stands = undefined
+      },
       fetched: (group, { topic, partition }) => {
         const { stands, decisions } = this.#of(group, { topic: this.#sourceOf(topic), partition })
         this.#lookNow()

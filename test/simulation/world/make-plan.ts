@@ -67,7 +67,7 @@ function addLater(
     const atMs = random.between(Math.floor(endMs / 3), endMs)
     events.push({ atMs, kind: 're-create-topic', pick: random.between(0, 99) })
   }
-  const groups = random.chance(0.5) ? random.between(1, 3) : 0
+  const groups = random.chance(0.4) ? random.between(1, 3) : 0
   if (groups > 0) events.push(...groupEvents(random, groups, setup, endMs))
   return { maps: true, groups }
 }

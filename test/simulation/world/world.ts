@@ -29,6 +29,9 @@ const { progress: progressTopic, producers: registryTopic, map: mapTopic } = own
 /** Producers are forgotten by a planned fault: brokers that look by themselves could do so while requests are late. */
 const neverForgotten = { expirationMs: Number.MAX_SAFE_INTEGER, checkIntervalMs: Number.MAX_SAFE_INTEGER }
 
+/** `offsets.retention.minutes` as brokers ship, in milliseconds. */
+const OFFSETS_RETENTION_MS = 7 * 86_400_000
+
 const FENCED_INSTANCE_ID = 82
 /** A Produce request is waited for for 30 s and a request timeout of up to 10 s, then sent again. */
 const QUIET_MS = 45_000
@@ -208,6 +211,8 @@ export class World {
     this.#isAsleep = true
     await this.pass(ms)
     this.#isAsleep = false
+    const { source, target } = this.brokers
+    for (const { offsets } of [source, target]) offsets.expire(this.clock.wallMs() - OFFSETS_RETENTION_MS)
   }
 
   /** Starts a process in the slot; nothing starts while everything sleeps. */

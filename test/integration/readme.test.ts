@@ -27,6 +27,7 @@ const commands: Readonly<Record<string, string>> = {
   'npm run bench': 'takes long; test/bench has tests of its own',
   'npm run bench -- --offsets': 'takes minutes; test/bench has tests of its own',
   'npm run bench -- --quick': 'takes minutes; test/bench has tests of its own',
+  'npm run bench:groups': 'takes minutes; test/bench has its pure parts',
   'npm run bench:kills': 'takes long; kill-storm.test.ts runs a short one',
   'npm run bench:takeover': 'takes minutes; test/bench has its pure parts',
   'npm run bench:rolling-restart': 'takes minutes; test/bench has its pure parts',

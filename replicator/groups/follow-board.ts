@@ -39,7 +39,15 @@ export interface WantedRefine {
 interface Kept {
   readonly at: GroupPartition
   follow: Follow
+  /** Wall time up to which a position that is not copied yet waits for the copy; none while it does not. */
+  waitsUntilMs: number | undefined
 }
+
+/**
+ * How long a position that is not copied yet waits for its copy, in milliseconds, before the group is moved to where
+ * copying got; and again each time. Far behind, groups would be moved with every batch otherwise.
+ */
+const COPY_WAIT_MS = 2_000
 
 /** Every partition of every group that is followed, and what they wait for. */
 export class FollowBoard {
@@ -63,18 +71,23 @@ export class FollowBoard {
     const key = keyOf(at)
     let kept = this.#kept.get(key)
     if (kept === undefined) {
-      kept = { at, follow: newFollow(this.#options.remembered(at)) }
+      kept = { at, follow: newFollow(this.#options.remembered(at)), waitsUntilMs: undefined }
       this.#kept.set(key, kept)
     }
     this.#tell(kept, event)
   }
 
-  /** Asks for the places again that were not known for good; all of them when `isEvery`. */
-  placeAgain(nowMs: number, isEvery: boolean): void {
-    const again = isEvery ? [...this.#kept.values()] : [...this.#unsettled]
+  /**
+   * Asks for the places again that were not known for good.
+   * @param which `every`: those that were, too, for logs may begin elsewhere by now; `last`: all, and nothing is waited
+   *   for any more
+   */
+  placeAgain(nowMs: number, which: 'unsettled' | 'every' | 'last'): void {
+    const again = which === 'unsettled' ? [...this.#unsettled] : [...this.#kept.values()]
     for (const kept of again) {
       const { source } = kept.follow
-      if (source !== undefined && source !== 'removed') this.#place(kept, source.position, nowMs)
+      if (source !== undefined && source !== 'removed')
+        this.#place(kept, source.position, nowMs, which === 'last')
     }
   }
 
@@ -148,12 +161,17 @@ export class FollowBoard {
     }
   }
 
-  #place(kept: Kept, position: SourceOffset, atMs: number): void {
+  #place(kept: Kept, position: SourceOffset, atMs: number, isLast = false): void {
     const place = this.#options.placeOf(kept.at, position)
     if (place === undefined || place.kind === 'nowhere' || place.because !== 'exact')
       this.#unsettled.add(kept)
     else this.#unsettled.delete(kept)
     if (place === undefined || isSame(place, kept.follow.place)) return
+    if (place.kind === 'at' && place.because === 'not-copied-yet') {
+      kept.waitsUntilMs ??= atMs + COPY_WAIT_MS
+      if (atMs < kept.waitsUntilMs && !isLast) return
+      kept.waitsUntilMs = atMs + COPY_WAIT_MS
+    } else kept.waitsUntilMs = undefined
     this.#tell(kept, { kind: 'placed', position, place, atMs })
   }
 }

@@ -118,8 +118,8 @@ export class FollowedGroups {
     }
   }
 
-  /** One turn at a time. @throws KafkaError; LedgerRefusedError; ShardLostError; the signal's reason */
-  async turn(signal: AbortSignal): Promise<void> {
+  /** One turn at a time; the last one waits for no copy. @throws KafkaError; LedgerRefusedError; ShardLostError; the signal's reason */
+  async turn(signal: AbortSignal, isLast = false): Promise<void> {
     const { clock, feed, direction } = this.#options
     const nowMs = clock.wallMs()
     const isForStarts =
@@ -137,7 +137,7 @@ export class FollowedGroups {
       this.#begun.add(key)
       for (const change of feed.of(direction.from(copy), copy.partition)) this.#tell(change, nowMs)
     }
-    this.#board.placeAgain(nowMs, isForStarts)
+    this.#board.placeAgain(nowMs, isLast ? 'last' : isForStarts ? 'every' : 'unsettled')
     if (clock.monotonicMs() >= this.#timeAtMs) {
       this.#board.passTime(nowMs)
       for (const at of this.#lookLater.splice(0)) this.#board.lookAgain(at)

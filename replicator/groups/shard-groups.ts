@@ -77,7 +77,7 @@ export class ShardGroups implements ShardCompanion {
   }
 
   async finish(signal: AbortSignal): Promise<void> {
-    if (this.#groups.length > 0) await this.#attempt(signal, () => this.#turn(signal))
+    if (this.#groups.length > 0) await this.#attempt(signal, () => this.#turn(signal, true))
   }
 
   close(): void {
@@ -112,10 +112,10 @@ export class ShardGroups implements ShardCompanion {
     })
   }
 
-  async #turn(signal: AbortSignal): Promise<void> {
+  async #turn(signal: AbortSignal, isLast = false): Promise<void> {
     const copies = this.#options.scene.copies()
     for (const groups of this.#groups) groups.see(copies)
-    for (const groups of this.#groups) await groups.turn(signal)
+    for (const groups of this.#groups) await groups.turn(signal, isLast)
   }
 
   async #read(signal: AbortSignal): Promise<void> {

@@ -97,9 +97,14 @@ class Scene {
     return scene
   }
 
-  async turn(): Promise<void> {
+  async turn(isLast = false): Promise<void> {
     for (const groups of this.#groups) groups.see(this.#copies)
-    for (const groups of this.#groups) await groups.turn(signal)
+    for (const groups of this.#groups) await groups.turn(signal, isLast)
+  }
+
+  /** What is copied behind everything before. */
+  copy(source: bigint, target: bigint, count: number): void {
+    this.#copies[0]?.map.append({ source: sourceOffset(source), target: targetOffset(target), count })
   }
 
   /** What a feed would tell, in whichever direction it follows that cluster. */
@@ -233,6 +238,31 @@ describe('groups that a shard follows', () => {
     assert.deepEqual(await scene.stands('us', 'g'), commitOf(4n))
   })
 
+  test('wait for the copy of what they have read, and go on every two seconds to where copying got', async () => {
+    const scene = await Scene.open()
+    await scene.told('us', 'g', commitOf(35n))
+    assert.equal(await scene.stands('eu', 'g'), undefined)
+    await scene.later(1_900)
+    assert.equal(await scene.stands('eu', 'g'), undefined)
+    await scene.later(100)
+    assert.deepEqual(await scene.stands('eu', 'g'), commitOf(26n))
+    scene.copy(30n, 26n, 2)
+    await scene.later(1_900)
+    assert.deepEqual(await scene.stands('eu', 'g'), commitOf(26n))
+    await scene.later(100)
+    assert.deepEqual(await scene.stands('eu', 'g'), commitOf(28n))
+    scene.copy(32n, 28n, 8)
+    await scene.later(200)
+    assert.deepEqual(await scene.stands('eu', 'g'), commitOf(31n))
+  })
+
+  test('wait for no copy when the shard goes to somebody else', async () => {
+    const scene = await Scene.open()
+    await scene.told('us', 'g', commitOf(35n))
+    await scene.turn(true)
+    assert.deepEqual(await scene.stands('eu', 'g'), commitOf(26n))
+  })
+
   test('are followed back exactly, gaps and ends included', async () => {
     const scene = await Scene.open([forth, back])
     for (const [copied, original] of [
@@ -245,6 +275,8 @@ describe('groups that a shard follows', () => {
     ] as const) {
       const group = `at ${copied}`
       await scene.told('eu', group, commitOf(copied))
+      // A position that is not copied yet waits for its copy.
+      await scene.later(2_000)
       assert.deepEqual((await scene.stands('us', group))?.offset, original, group)
     }
   })

@@ -3,7 +3,10 @@
  * one before it, on the same clusters, run by run in alternating order.
  *
  *   npm run bench:overhead -- [--against COMMIT] [--rounds N] [--workload NAME] [--quick] [--gigabytes N] [--json FILE]
+ *   npm run bench:overhead -- --part exactly-once|maps [--rounds N] ...
  *   npm run bench:overhead -- --groups N [--rounds N] ...
+ *
+ * `--part exactly-once` leaves the offset maps out of this tree; `--part maps` compares it with itself without them.
  *
  * With `--groups` it is what following groups costs: N groups commit every two seconds in all runs, and this tree
  * follows them (`now`) or does not (`before`).
@@ -11,12 +14,11 @@
  * A copy of the workload's 2 GB takes some four seconds, so what is done once after starting (maps are read 2 s later)
  * counts. With `--gigabytes` a larger topic tells what each further gigabyte costs.
  */
-import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { parseArgs, promisify } from 'node:util'
+import { parseArgs } from 'node:util'
 import { installKafka } from '../../../replicator/local/installation.ts'
 import type { KafkaInstallation } from '../../../replicator/local/kafka-files.ts'
 import { startWatchdog } from '../../../replicator/local/watchdog.ts'
@@ -30,10 +32,10 @@ import { causeway } from '../systems/causeway.ts'
 import type { System } from '../systems/system.ts'
 import { measureCopy } from '../workloads/copy.ts'
 import { type CopyWorkload, planWorkloads } from '../workloads/workload.ts'
+import { type Checkout, checkOut, checkOutWithoutMaps } from './trees.ts'
 
 /** The last commit that copied at least once. */
 const foundation = '855c296'
-const root = join(import.meta.dirname, '../../..')
 const topic = 'bench-overhead'
 const batchBytes = 64 * 1024
 
@@ -43,23 +45,21 @@ function say(line: string): void {
   process.stderr.write(`${process.uptime().toFixed(0).padStart(5)} s  ${line}\n`)
 }
 
-const run = promisify(execFile)
+/** What is compared with what: see the top. */
+const parts = ['all', 'exactly-once', 'maps'] as const
+type Part = (typeof parts)[number]
 
-/** Checks a commit out beside this tree, with this tree's packages. */
-async function checkOut(
-  commit: string,
+async function checkOutTrees(
+  part: Part,
+  against: string,
   folder: string,
-): Promise<{ readonly folder: string; remove(): Promise<void> }> {
-  const tree = join(folder, 'before')
-  await run('git', ['-C', root, 'worktree', 'add', '--quiet', '--detach', tree, commit])
-  for (const packages of ['node_modules', 'replicator/node_modules']) {
-    await symlink(join(root, packages), join(tree, packages)).catch(() => {})
-  }
+): Promise<{ readonly [tree in Tree]: Checkout | undefined }> {
   return {
-    folder: tree,
-    async remove() {
-      await run('git', ['-C', root, 'worktree', 'remove', '--force', tree]).catch(() => {})
-    },
+    before:
+      part === 'maps'
+        ? await checkOutWithoutMaps(join(folder, 'before'))
+        : await checkOut(against, join(folder, 'before')),
+    now: part === 'exactly-once' ? await checkOutWithoutMaps(join(folder, 'now')) : undefined,
   }
 }
 
@@ -173,6 +173,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       against: { type: 'string', default: foundation },
+      part: { type: 'string', default: 'all' },
       groups: { type: 'string', default: '0' },
       rounds: { type: 'string', default: '6' },
       workload: { type: 'string', default: 'throughput-1k' },
@@ -192,23 +193,25 @@ async function main(): Promise<void> {
   const watchdog = startWatchdog(folder)
   const groups = Number(values.groups)
   if (!Number.isSafeInteger(groups) || groups < 0) throw new Error('--groups takes a whole number')
-  const before = groups === 0 ? await checkOut(values.against, folder) : undefined
+  const part = parts.find((one) => one === values.part)
+  if (part === undefined) throw new Error(`--part takes ${parts.join(', ')}`)
+  const trees = groups === 0 ? await checkOutTrees(part, values.against, folder) : undefined
   try {
     const clusters = await startClusters(
       { installation, folder: join(folder, 'clusters'), oneWayDelayMs: 0 },
       signal,
     )
     try {
-      const parts = { clusters, installation, folder, workload, groups }
+      const scene = { clusters, installation, folder, workload, groups }
       say(`filling the source with ${((workload.records * workload.recordBytes) / 1e9).toFixed(2)} GB`)
-      await fill(parts)
-      const systems = { before: causeway(before?.folder), now: causeway() }
-      const result = await compare(parts, systems, Number(values.rounds))
+      await fill(scene)
+      const systems = { before: causeway(trees?.before?.folder), now: causeway(trees?.now?.folder) }
+      const result = await compare(scene, systems, Number(values.rounds))
       const java = { javaPath: installation.javaPath, kafkaVersion: installation.version }
       const machine = await describeMachine({ ...java, date: new Date() })
-      const against = groups > 0 ? 'without following' : values.against
+      const against = groups > 0 ? 'without following' : part === 'maps' ? 'without maps' : values.against
       const { name, records } = workload
-      const report = { machine, against, groups, workload: name, records, ...result }
+      const report = { machine, part, against, groups, workload: name, records, ...result }
       const text = `${JSON.stringify(report, undefined, 2)}\n`
       process.stdout.write(text)
       if (values.json !== undefined) await writeFile(values.json, text)
@@ -216,7 +219,8 @@ async function main(): Promise<void> {
       await clusters.stop()
     }
   } finally {
-    await before?.remove()
+    await trees?.before?.remove()
+    await trees?.now?.remove()
     await rm(folder, { recursive: true, force: true, maxRetries: 3 })
     await watchdog.end()
   }

@@ -31,7 +31,8 @@ const commands: Readonly<Record<string, string>> = {
   'npm run bench:kills': 'takes long; kill-storm.test.ts runs a short one',
   'npm run bench:takeover': 'takes minutes; test/bench has its pure parts',
   'npm run bench:rolling-restart': 'takes minutes; test/bench has its pure parts',
-  'npm run bench:overhead': 'takes minutes; test/bench has its pure parts',
+  'npm run bench:overhead -- --gigabytes 6 --part exactly-once':
+    'takes minutes; test/bench has its pure parts',
   'npm run simulate -- --seed 1': 'takes its time; test/simulation runs a few seeds',
   'npm run check': 'part of npm test',
   'npm run test:unit': 'part of npm test',
@@ -131,10 +132,14 @@ describe('the README', { timeout: 280_000 }, () => {
 
   test('names options that --help knows', () => {
     const helps = allCommands(buildProgram()).map(helpOf).join('\n')
-    const scripts = ['test/bench/options.ts', 'test/simulation/simulate.ts'].map((file) =>
-      readFileSync(join(root, file), 'utf8'),
+    const scripts = [
+      'test/bench/options.ts',
+      'test/bench/overhead/run.ts',
+      'test/simulation/simulate.ts',
+    ].map((file) => readFileSync(join(root, file), 'utf8'))
+    const ofScripts = ['quick', 'seed', 'gigabytes', 'part'].filter((name) =>
+      scripts.some((text) => text.includes(name)),
     )
-    const ofScripts = ['quick', 'seed'].filter((name) => scripts.some((text) => text.includes(name)))
     const options = new Set([...readme.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([option]) => option))
     for (const option of options) {
       const known = helps.includes(option) || ofScripts.includes(option.slice(2))

@@ -179,12 +179,9 @@ async function askAboutPartitions(
       const value = partitions.map(({ topic, partition }): PartitionOutcome => {
         const there = { ...place, topic, partition }
         const code = codes.get(partitionKey({ topic, partition }))
+        if (code === 0) return { topic, partition, result: { ok: true, value: undefined } }
         const error = code === undefined ? leftOut(there) : protocolError(code, there)
-        return {
-          topic,
-          partition,
-          result: code === 0 ? { ok: true, value: undefined } : { ok: false, error },
-        }
+        return { topic, partition, result: { ok: false, error } }
       })
       return new Map([[item, { ok: true, value }]])
     },
@@ -223,8 +220,10 @@ function readOffsets(
   if (partitions === 'all') return { ok: true, value: answers }
   const byKey = new Map(answers.map((answer) => [partitionKey(answer), answer]))
   const value = partitions.map(({ topic, partition }): GroupOffsetAnswer => {
+    const answer = byKey.get(partitionKey({ topic, partition }))
+    if (answer !== undefined) return answer
     const error = leftOut({ ...place, topic, partition })
-    return byKey.get(partitionKey({ topic, partition })) ?? { topic, partition, result: { ok: false, error } }
+    return { topic, partition, result: { ok: false, error } }
   })
   return { ok: true, value }
 }

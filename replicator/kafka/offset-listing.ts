@@ -45,12 +45,14 @@ export async function listOffsets(
   })
   return queries.map((query) => {
     const { topic, partition } = query
-    const missing = transportError('malformed', 'the broker left the partition out of its answer', {
+    const result = results.get(query)
+    if (result !== undefined) return { topic, partition, result }
+    const error = transportError('malformed', 'the broker left the partition out of its answer', {
       ...place,
       topic,
       partition,
     })
-    return { topic, partition, result: results.get(query) ?? { ok: false, error: missing } }
+    return { topic, partition, result: { ok: false, error } }
   })
 }
 

@@ -3,7 +3,7 @@ import type { CopiedPartition } from '../flow/shard-companion.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import { KafkaError } from '../kafka/errors.ts'
 import type { CoarseSpan } from '../offsets/offset-map.ts'
-import { type SourceOffset, sourceOffset, type TargetOffset, targetOffset } from '../records/offsets.ts'
+import { type SourceOffset, sourceOffset } from '../records/offsets.ts'
 import type { FlowId } from '../topology/model.ts'
 import type { CommitFeed } from './commit-feed.ts'
 import type { CommitChange } from './commit-source.ts'
@@ -12,11 +12,9 @@ import type { FollowDirection } from './follow-direction.ts'
 import type { Followed, FollowOptions } from './follow-group.ts'
 import { encodeFollowed, encodeFollowedKey } from './followed-record.ts'
 import type { GroupPartition, OwnCommits } from './own-commits.ts'
+import { partitionOf, ShardPlaces } from './shard-places.ts'
 import { lookAtTarget } from './target-looks.ts'
-import { placeOnTarget, type TargetPlace } from './target-place.ts'
 
-/** How often it is looked where the logs begin that commits are made for, in milliseconds. */
-const STARTS_EVERY_MS = 10_000
 /** How often it is looked what time has made due, in milliseconds. */
 const TIME_EVERY_MS = 1_000
 /** A commit that failed is tried again after this long, in milliseconds. */
@@ -71,25 +69,23 @@ export class FollowedGroups {
   readonly #options: FollowedGroupsOptions
   readonly #parts: FollowedGroupsParts
   readonly #board: FollowBoard
-  /** By `topic/partition`, on the source. */
-  #copies: ReadonlyMap<string, CopiedPartition> = new Map()
+  readonly #places: ShardPlaces
+  /** By `topic/partition`, as their places are. */
   readonly #begun = new Set<string>()
-  /** By `topic/partition`, on the source. */
-  readonly #starts = new Map<string, TargetOffset>()
   #news: CommitChange[] = []
   /** Groups that the target does not let us commit for, and why. */
   readonly #refused = new Map<string, string>()
   /** Those whose look failed. */
   readonly #lookLater: GroupPartition[] = []
-  #startsAtMs = 0
   #timeAtMs = 0
 
   constructor(options: FollowedGroupsOptions, parts: FollowedGroupsParts) {
     this.#options = options
     this.#parts = parts
+    this.#places = new ShardPlaces(options)
     this.#board = new FollowBoard({
       ...parts.follow,
-      placeOf: (at, position) => this.#placeOf(at, position),
+      placeOf: (at, position) => this.#places.placeOf(at, position),
       remembered: (at) => parts.remembered.get(partitionOf(at))?.get(at.group) ?? [],
     })
   }
@@ -108,8 +104,8 @@ export class FollowedGroups {
   see(copies: readonly CopiedPartition[]): void {
     const { direction } = this.#options
     const { remembered, own } = this.#parts
-    this.#copies = new Map(copies.map((copy) => [this.#keyOf(copy), copy]))
-    for (const [key, copy] of this.#copies) {
+    this.#places.see(copies)
+    for (const [key, copy] of this.#places.copies) {
       if (this.#begun.has(key)) continue
       for (const [group, commits] of remembered.get(key) ?? []) {
         const at = { group, topic: direction.to(copy), partition: copy.partition }
@@ -122,22 +118,16 @@ export class FollowedGroups {
   async turn(signal: AbortSignal, isLast = false): Promise<void> {
     const { clock, feed, direction } = this.#options
     const nowMs = clock.wallMs()
-    const isForStarts =
-      clock.monotonicMs() >= this.#startsAtMs ||
-      [...this.#copies.keys()].some((key) => !this.#starts.has(key))
-    if (isForStarts) {
-      await this.#learnStarts(signal)
-      this.#startsAtMs = clock.monotonicMs() + STARTS_EVERY_MS
-    }
+    const mayAllMove = await this.#places.look(clock.monotonicMs(), signal)
     const news = this.#news
     this.#news = []
     for (const change of news) this.#tell(change, nowMs)
-    for (const [key, copy] of this.#copies) {
+    for (const [key, copy] of this.#places.copies) {
       if (this.#begun.has(key)) continue
       this.#begun.add(key)
       for (const change of feed.of(direction.from(copy), copy.partition)) this.#tell(change, nowMs)
     }
-    this.#board.placeAgain(nowMs, isLast ? 'last' : isForStarts ? 'every' : 'unsettled')
+    this.#board.placeAgain(nowMs, isLast ? 'last' : mayAllMove ? 'every' : 'unsettled')
     if (clock.monotonicMs() >= this.#timeAtMs) {
       this.#board.passTime(nowMs)
       for (const at of this.#lookLater.splice(0)) this.#board.lookAgain(at)
@@ -167,38 +157,9 @@ export class FollowedGroups {
     )
   }
 
-  #placeOf(at: GroupPartition, position: SourceOffset): TargetPlace | undefined {
-    const { rereadMax, direction } = this.#options
-    const map = this.#copies.get(partitionOf(at))?.map
-    const targetStart = this.#starts.get(partitionOf(at))
-    if (map === undefined || targetStart === undefined) return undefined
-    return placeOnTarget({ translation: direction.translate(map, position), targetStart, rereadMax })
-  }
-
-  /** Where the copies' logs begin: retention moves that. */
-  async #learnStarts(signal: AbortSignal): Promise<void> {
-    const copies = [...this.#copies.values()]
-    const { target, direction } = this.#options
-    const queries = copies.map((copy) => ({
-      topic: direction.to(copy),
-      partition: copy.partition,
-      at: 'earliest' as const,
-    }))
-    const answers = await target.listOffsets(queries, signal)
-    answers.forEach(({ result }, index) => {
-      const copy = copies[index]
-      if (copy !== undefined && result.ok)
-        this.#starts.set(this.#keyOf(copy), targetOffset(result.value.offset))
-    })
-  }
-
-  #keyOf(copy: CopiedPartition): string {
-    return partitionOf({ topic: this.#options.direction.from(copy), partition: copy.partition })
-  }
-
   /** The partition by its name on the target. */
   #onTarget(at: GroupPartition): GroupPartition | undefined {
-    const copy = this.#copies.get(partitionOf(at))
+    const copy = this.#places.copyOf(at)
     return copy && { ...at, topic: this.#options.direction.to(copy) }
   }
 
@@ -297,7 +258,7 @@ export class FollowedGroups {
     const { clock, refine, direction } = this.#options
     for (;;) {
       const wanted = this.#board.takeRefine()
-      const copy = wanted && this.#copies.get(partitionOf(wanted))
+      const copy = wanted && this.#places.copyOf(wanted)
       if (wanted !== undefined && copy !== undefined) {
         try {
           const around = direction.name === 'forth' ? wanted.around : undefined
@@ -313,11 +274,3 @@ export class FollowedGroups {
     }
   }
 }
-
-export const partitionOf = ({
-  topic,
-  partition,
-}: {
-  readonly topic: string
-  readonly partition: number
-}): string => `${topic}/${partition}`

@@ -3,8 +3,9 @@ import { shardOf } from '../shards/shard-of.ts'
 import type { FlowId } from '../topology/model.ts'
 import type { FollowDirection } from './follow-direction.ts'
 import type { Followed } from './follow-group.ts'
-import { partitionOf, type Remembered } from './followed-groups.ts'
+import type { Remembered } from './followed-groups.ts'
 import { decodeFollowed, decodeFollowedKey, type FollowedKey } from './followed-record.ts'
+import { partitionOf } from './shard-places.ts'
 
 export interface LedgerMemoryOptions {
   readonly flow: FlowId

@@ -4,8 +4,7 @@ import type { CompanionScene, ShardCompanion } from '../flow/shard-companion.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import { KafkaError } from '../kafka/errors.ts'
 import { OneAtATime } from '../kafka/one-at-a-time.ts'
-import { decodeBatch } from '../records/decode.ts'
-import { LedgerRefusedError, ShardLedger } from '../shards/shard-ledger.ts'
+import { LedgerRefusedError, ownRecords, ShardLedger } from '../shards/shard-ledger.ts'
 import type { CommitFeed } from './commit-feed.ts'
 import type { FollowOptions } from './follow-group.ts'
 import { FollowedGroups, type FollowedGroupsOptions } from './followed-groups.ts'
@@ -179,10 +178,7 @@ export class ShardGroups implements ShardCompanion {
         atEnd: 'stop',
         visit({ raw, verdict }) {
           if (verdict === 'control') return 'on'
-          const { buffer, at, bytes } = raw
-          const own = Buffer.from(buffer.subarray(at, at + bytes))
-          for (const record of decodeBatch({ ...raw, buffer: own, at: 0 }).records)
-            memory.add(partition, record)
+          for (const record of ownRecords(raw)) memory.add(partition, record)
           return 'on'
         },
       },

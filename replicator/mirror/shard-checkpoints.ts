@@ -2,6 +2,7 @@ import type { Clock } from '../clock/clock.ts'
 import type { CompanionScene, CopiedPartition } from '../flow/shard-companion.ts'
 import type { CommitFeed } from '../groups/commit-feed.ts'
 import type { CommitChange } from '../groups/commit-source.ts'
+import { forth } from '../groups/follow-direction.ts'
 import { ShardPlaces } from '../groups/shard-places.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import { KafkaError } from '../kafka/errors.ts'
@@ -76,7 +77,7 @@ export class ShardCheckpoints implements MirrorPart {
 
   constructor(options: ShardCheckpointsOptions) {
     this.#options = options
-    this.#places = new ShardPlaces(options.target, options.rereadMax)
+    this.#places = new ShardPlaces({ ...options, direction: forth })
   }
 
   async turn(signal: AbortSignal): Promise<void> {
@@ -86,7 +87,8 @@ export class ShardCheckpoints implements MirrorPart {
       this.#following = feed.follow((changes) => this.#take(changes))
     }
     const copies = scene.copies()
-    const isEvery = await this.#places.look(copies, clock.monotonicMs(), signal)
+    this.#places.see(copies)
+    const isEvery = await this.#places.look(clock.monotonicMs(), signal)
     for (const { topic, partition } of copies) this.#begin(topic, partition)
     // Who owns the shard by now says it better.
     if (!scene.shard.isProven()) return

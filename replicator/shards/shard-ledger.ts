@@ -5,6 +5,7 @@ import type { Cluster, ProducerIdentity } from '../kafka/cluster.ts'
 import type { LogWalks } from '../logs/log-walks.ts'
 import { isProducedBy } from '../records/batch-header.ts'
 import { type DecodedRecord, decodeBatch, type RecordContent } from '../records/decode.ts'
+import type { RawBatch } from '../records/record-batch.ts'
 import type { FlowId } from '../topology/model.ts'
 import type { Shard } from './shard.ts'
 import { ShardJournal } from './shard-journal.ts'
@@ -65,10 +66,8 @@ export class ShardLedger {
         isolation: 'read_uncommitted',
         atEnd: { waitMs: MARKER_WAIT_MS },
         visit({ raw, verdict }) {
-          const { buffer, at, bytes } = raw
-          if (verdict === 'control') return isProducedBy(buffer, at, marker) ? 'enough' : 'on'
-          const own = Buffer.from(buffer.subarray(at, at + bytes))
-          for (const record of decodeBatch({ ...raw, buffer: own, at: 0 }).records) visit(record)
+          if (verdict === 'control') return isProducedBy(raw.buffer, raw.at, marker) ? 'enough' : 'on'
+          for (const record of ownRecords(raw)) visit(record)
           return 'on'
         },
       },
@@ -113,6 +112,13 @@ export class ShardLedger {
     this.#mayAppend = true
     return marker
   }
+}
+
+/** A batch's records, whose bytes outlive the visit. @throws CorruptBatchError */
+export function ownRecords(raw: RawBatch): readonly DecodedRecord[] {
+  const { buffer, at, bytes } = raw
+  const own = Buffer.from(buffer.subarray(at, at + bytes))
+  return decodeBatch({ ...raw, buffer: own, at: 0 }).records
 }
 
 function* pieces(records: readonly RecordContent[]): Generator<readonly RecordContent[]> {

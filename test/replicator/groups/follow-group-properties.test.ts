@@ -46,8 +46,9 @@ describe('a followed group, whatever happens around it', () => {
         if (standing.offset > place.offset) assert.ok(model.isSafe(standing.offset, sourcePosition))
         arrived++
       }),
-      { numRuns: 1_000 },
+      { numRuns: 8_000 },
     )
-    assert.ok(arrived > 300, `${arrived} of 1000 groups could be followed at all`)
+    // About a third: of a thousand alone, now and then fewer than three hundred.
+    assert.ok(arrived > 2_400, `${arrived} of 8000 groups could be followed at all`)
   })
 })
